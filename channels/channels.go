@@ -1,0 +1,82 @@
+// Package channels says what a channel adapter is. Each channel has a folder of
+// its own below this one; channeltest holds the suite that every adapter passes.
+//
+// An adapter turns the provider's requests into message.Inbound and message.Outbound
+// into the provider's requests, and judges the provider's failures. It keeps away
+// from storage, from Temporal and from the Conversational Cloud, and knows no other adapter.
+package channels
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"parley/message"
+)
+
+// Webhook is one request of a provider, as plain values.
+type Webhook struct {
+	Method string
+	Route  string // what follows /webhooks/channels/{channel}/, e.g. "status"; usually empty
+	Path   string // the path as our own listener saw it, e.g. "/webhooks/channels/sms/status"
+	Query  string // raw, without "?"
+	Header http.Header
+	Body   []byte // raw: signatures are over these bytes
+	At     time.Time
+}
+
+// Received is what a Webhook held and what its sender wants to hear.
+type Received struct {
+	Events   []message.Inbound
+	Presence []message.Presence
+	Dead     []Leftover // authentic, but not to be understood: kept, never refused
+
+	Status      int // 0 means 200
+	ContentType string
+	Answer      []byte
+}
+
+// Leftover is a part of an authentic request that could not be used.
+type Leftover struct {
+	EventID string // where the provider gave one
+	Reason  string // without the consumer's words
+	Body    []byte
+}
+
+// Limits is what a channel can carry.
+type Limits struct {
+	Text       int  // characters of one part of a text; longer texts are split
+	Choices    int  // native buttons with one text; 0 means choices are written out
+	Receipts   bool // the channel reports delivery, so ACCEPT waits for it
+	Idempotent bool // the provider drops repeats of our message ID
+	Correlated bool // the provider gives our message ID back in receipts, so an uncertain send can be confirmed
+}
+
+// Sent is how far a Send got. With an error, Parts is the number of parts
+// accepted before it.
+type Sent struct {
+	Refs  []string // the provider's names of the accepted parts
+	Parts int
+}
+
+// Adapter is one channel account of ours.
+//
+// Receive returns what a webhook holds once it is sure that the webhook comes
+// from the provider. Its errors are *fault.Error: Denied for a missing or wrong
+// signature, Rejected for what cannot be read at all.
+//
+// Send sends one durable message, from part Outbound.Done on. Its errors are
+// *fault.Error, and Uncertain when the request left and no answer came.
+//
+// Both are called from many goroutines.
+type Adapter interface {
+	Receive(Webhook) (Received, error)
+	Send(context.Context, message.Outbound) (Sent, error)
+	Limits() Limits
+}
+
+// Signaller is an adapter whose channel can show typing and read marks. Signal is
+// called once per mark, with a deadline of seconds, and is never repeated.
+type Signaller interface {
+	Signal(context.Context, message.Outbound) error
+}
