@@ -1,0 +1,249 @@
+package conversation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"parley/message"
+)
+
+// Dialog is the order of events in one dialog of the cloud. Contents, accept
+// statuses and our own messages share one sequence, so what has been seen of all
+// of them says whether an agent's message is the next one.
+type Dialog struct {
+	ID    string `json:"id"`
+	Next  int    `json:"next"`            // every smaller sequence was seen, or given up
+	Ahead []int  `json:"ahead,omitempty"` // seen above Next, ascending
+	Held  []Held `json:"held,omitempty"`  // waiting for a smaller one, ascending
+}
+
+// Held is an agent's message that waits for the one before it.
+type Held struct {
+	Until        time.Time            `json:"until"`
+	Notification message.Notification `json:"notification"`
+}
+
+// keepDialogs bounds how many dialogs' order is remembered.
+const keepDialogs = 8
+
+func (s *State) notified(n *message.Notification, at time.Time) {
+	switch n.Kind {
+	case message.Conversation:
+		s.changed(n, at)
+	case message.AgentSaw:
+		s.seen(n.Dialog, n.Sequence)
+	case message.AgentWrote:
+		s.agentWrote(n, at)
+	}
+}
+
+// dialog returns the order of a dialog. One that we opened ourselves starts at 0;
+// of one we come to later, the first sequence we see counts as the next.
+func (s *State) dialog(id string, sequence int) *Dialog {
+	for i := range s.Dialogs {
+		if s.Dialogs[i].ID == id {
+			return &s.Dialogs[i]
+		}
+	}
+	s.Dialogs = append(s.Dialogs, Dialog{ID: id, Next: sequence})
+	if len(s.Dialogs) > keepDialogs && len(s.Dialogs[0].Held) == 0 {
+		s.Dialogs = slices.Delete(s.Dialogs, 0, 1)
+	}
+	return &s.Dialogs[len(s.Dialogs)-1]
+}
+
+// seen remembers that a sequence of a dialog is taken; -1 is none.
+func (s *State) seen(id string, sequence int) {
+	if sequence < 0 || id == "" {
+		return
+	}
+	s.dialog(id, sequence).take(sequence)
+}
+
+func (d *Dialog) take(sequence int) {
+	if sequence < d.Next {
+		return
+	}
+	if i, found := slices.BinarySearch(d.Ahead, sequence); !found {
+		d.Ahead = slices.Insert(d.Ahead, i, sequence)
+	}
+	for len(d.Ahead) > 0 && d.Ahead[0] <= d.Next {
+		d.Next = max(d.Next, d.Ahead[0]+1)
+		d.Ahead = d.Ahead[1:]
+	}
+	if len(d.Ahead) > keepSeen {
+		d.Next = d.Ahead[0]
+		d.Ahead = d.Ahead[1:]
+	}
+}
+
+// agentWrote keeps an agent's message until it is its turn. Settings.ReorderWindow
+// bounds how long a missing sequence is waited for.
+func (s *State) agentWrote(n *message.Notification, at time.Time) {
+	if n.Private {
+		s.seen(n.Dialog, n.Sequence)
+		return
+	}
+	if n.Sequence < 0 || n.Dialog == "" {
+		s.deliver(n)
+		return
+	}
+	d := s.dialog(n.Dialog, n.Sequence)
+	i, _ := slices.BinarySearchFunc(d.Held, n.Sequence, func(h Held, seq int) int { return h.Notification.Sequence - seq })
+	d.Held = slices.Insert(d.Held, i, Held{Until: at.Add(s.Settings.ReorderWindow), Notification: *n})
+}
+
+// holding says whether an agent's message is waiting for its turn.
+func (s *State) holding() bool {
+	for i := range s.Dialogs {
+		if len(s.Dialogs[i].Held) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// release hands on the agents' messages whose turn it is, and those that have
+// waited long enough.
+func (s *State) release(at time.Time) {
+	for i := range s.Dialogs {
+		d := &s.Dialogs[i]
+		for len(d.Held) > 0 {
+			head := d.Held[0]
+			missing := head.Notification.Sequence > d.Next
+			if missing && at.Before(head.Until) {
+				break
+			}
+			if missing {
+				s.Counts.Gaps++
+				s.note(at, head.Notification.ID, "gap",
+					fmt.Sprintf("sequences %d–%d did not arrive in time", d.Next, head.Notification.Sequence-1))
+				d.Next = head.Notification.Sequence
+			}
+			d.Held = slices.Delete(d.Held, 0, 1)
+			d.take(head.Notification.Sequence)
+			s.deliver(&head.Notification)
+		}
+	}
+}
+
+// deliver queues an agent's message for the channel, or for the dead letters
+// while the consumer does not want to be written to.
+func (s *State) deliver(n *message.Notification) {
+	s.Counts.Outbound++
+	c := Command{
+		ID: n.ID, Kind: Deliver, Conversation: n.Conversation, Dialog: n.Dialog, Sequence: n.Sequence,
+		Number: s.Counts.Outbound, Text: n.Text, Choices: n.Choices,
+	}
+	if s.OptedOut {
+		c.Bury = "consumer opted out"
+	}
+	s.ToChannel.push(c)
+}
+
+// adopt takes over a conversation that the cloud speaks of when there is none:
+// an agent has resumed an old one, or the answer to our opening was lost.
+func (s *State) adopt(conversation string, at time.Time) {
+	if s.Cloud.Conversation != "" || s.Stage != Opening {
+		return
+	}
+	if i := s.ToCloud.queuedOpen(); i >= 0 {
+		s.note(at, s.ToCloud.Queue[i].ID, "adopted", "the conversation was there before the answer to its opening")
+		s.ToCloud.Queue = slices.Delete(s.ToCloud.Queue, i, i+1)
+		if i == 0 {
+			s.ToCloud.rested()
+		}
+	} else if s.ToCloud.opens() {
+		return // under way: its answer will say the same
+	}
+	s.enter(conversation)
+}
+
+// queuedOpen returns the place of an open command that is not under way, or -1.
+func (l *Lane) queuedOpen() int {
+	for i := l.Flying; i < len(l.Queue); i++ {
+		if l.Queue[i].Kind == OpenConversation {
+			return i
+		}
+	}
+	return -1
+}
+
+// enter makes a cloud conversation the current one, also for what is queued for it.
+func (s *State) enter(conversation string) {
+	s.Cloud = Cloud{Conversation: conversation}
+	s.Stage = Open
+	for i := range s.ToCloud.Queue {
+		if c := &s.ToCloud.Queue[i]; c.Conversation == "" && c.Kind != OpenConversation {
+			c.Conversation, c.Dialog = conversation, conversation
+		}
+	}
+}
+
+// changed applies a snapshot of a conversation, unless a newer one was applied.
+func (s *State) changed(n *message.Notification, at time.Time) {
+	if n.Change.Open {
+		s.adopt(n.Conversation, at)
+	}
+	if n.Conversation != s.Cloud.Conversation {
+		s.elsewhere(n, at)
+		return
+	}
+	if n.Change.Version < s.Cloud.Version {
+		return
+	}
+	s.Cloud.Version, s.Cloud.Skill, s.Cloud.Agent = n.Change.Version, n.Change.Skill, n.Change.Agent
+	switch {
+	case !n.Change.Open && s.Stage == Open:
+		s.closed(n.Change.CloseReason, at)
+	case n.Change.Open && n.Change.MainOpen && (s.Stage == Closing || (s.Stage == Closed && len(s.Pending) == 0)):
+		s.note(at, "", "reopened", "the cloud opened the conversation again")
+		s.Survey, s.Stage, s.Leaving, s.Closer = Survey{}, Open, false, ""
+	}
+}
+
+// elsewhere applies a snapshot of a conversation that is not the current one. An
+// open one means that an agent has taken the consumer up in a new conversation:
+// there is one open conversation for a consumer, so the current one is over.
+func (s *State) elsewhere(n *message.Notification, at time.Time) {
+	if !n.Change.Open || !n.Change.MainOpen || s.known(n.Conversation) || s.ToCloud.opens() {
+		return
+	}
+	s.note(at, "", "moved", "the cloud has opened another conversation for this consumer")
+	if s.Stage == Closing {
+		s.endSurvey(at)
+	}
+	s.Leaving, s.Closer = false, ""
+	s.enter(n.Conversation)
+	s.Cloud.Version, s.Cloud.Skill, s.Cloud.Agent = n.Change.Version, n.Change.Skill, n.Change.Agent
+	pending := s.Pending
+	s.Pending = nil
+	for _, in := range pending {
+		s.inbound(in, at)
+	}
+}
+
+// known says whether a conversation was the current one before: late snapshots
+// of it say nothing new.
+func (s *State) known(conversation string) bool {
+	return slices.Contains(s.Past, conversation)
+}
+
+// closed is the end of the conversation in the cloud, however it came about.
+func (s *State) closed(reason string, at time.Time) {
+	if s.Stage != Open {
+		return
+	}
+	s.Closer, s.Leaving = reason, false
+	s.Past = append(s.Past, s.Cloud.Conversation)
+	if len(s.Past) > keepDialogs {
+		s.Past = s.Past[1:]
+	}
+	asks := reason == "CONSUMER" || reason == "AGENT"
+	if s.Settings.Survey == SurveyConnector && asks && !s.OptedOut {
+		s.beginSurvey(at)
+		return
+	}
+	s.Stage = Closed
+}

@@ -1,0 +1,381 @@
+package conversation
+
+import (
+	"fmt"
+	"time"
+
+	"parley/fault"
+	"parley/message"
+)
+
+// Result is what became of one command of a batch that got through.
+type Result struct {
+	Command      message.ID `json:"command"`
+	Conversation string     `json:"conversation,omitempty"` // of an opening, or of what was published
+	Sequence     int        `json:"sequence"`               // -1 when there is none
+	Refs         []string   `json:"refs,omitempty"`         // the provider's names of what was delivered
+	Note         string     `json:"note,omitempty"`         // as in message.Outcome
+}
+
+// Stop is why a batch ended before its last command. It speaks of the first
+// command without a result.
+type Stop struct {
+	Class fault.Class   `json:"class"`
+	Code  string        `json:"code,omitempty"`
+	Text  string        `json:"text,omitempty"` // the operation and the cause, nothing a consumer wrote
+	After time.Duration `json:"after,omitempty"`
+	Done  int           `json:"done,omitempty"` // parts of that command that got through
+}
+
+// Delivery is an agent's message that the channel has taken, until its receipts
+// have come.
+type Delivery struct {
+	Command      message.ID           `json:"command"`
+	Conversation string               `json:"conversation,omitempty"`
+	Dialog       string               `json:"dialog,omitempty"`
+	Sequence     int                  `json:"sequence"`
+	Refs         []string             `json:"refs,omitempty"`
+	State        message.ReceiptState `json:"state,omitempty"`
+}
+
+// CodeAlreadyOpen and CodePark are the two codes that rules look at: a
+// CONVERSATION refused because there is one, and an uncertain send that its
+// channel wants a person to decide.
+const (
+	CodeAlreadyOpen = "already-open"
+	CodePark        = "park"
+)
+
+// returned applies the outcome of a batch: the commands that are done leave the
+// lane, the one that was not is judged by the class of its failure.
+func (s *State) returned(e Event) {
+	l := s.lane(e.Lane)
+	l.Flying = 0
+	done := 0
+	for _, r := range e.Results {
+		if done == len(l.Queue) || l.Queue[done].ID != r.Command {
+			break
+		}
+		s.settle(&l.Queue[done], r, e.At)
+		done++
+	}
+	if done > 0 {
+		l.pop(done)
+		l.rested()
+	}
+	if e.Stop != nil && len(l.Queue) > 0 {
+		s.failed(l, *e.Stop, e.At)
+	}
+}
+
+// rested forgets the failures of the command that was at the head.
+func (l *Lane) rested() { l.Attempts, l.Due, l.Parked = 0, time.Time{}, "" }
+
+// settle is one command that got through.
+func (s *State) settle(c *Command, r Result, at time.Time) {
+	if r.Note == "again" {
+		s.Counts.Uncertain++
+	}
+	if c.Bury != "" {
+		s.buried(c)
+		return
+	}
+	switch c.Kind {
+	case OpenConversation:
+		s.opened(r.Conversation)
+	case Publish, Acknowledge:
+		s.seen(c.Dialog, r.Sequence)
+	case Deliver:
+		s.delivered(c, r)
+	case Close:
+		if c.Conversation == s.Cloud.Conversation {
+			s.closed("CONSUMER", at)
+		}
+	case Ask, Rate:
+	}
+}
+
+// opened is the answer to CONVERSATION. The commands behind it learn where to go.
+func (s *State) opened(conversation string) {
+	if s.Cloud.Conversation != "" || conversation == "" {
+		return
+	}
+	s.enter(conversation)
+	s.dialog(conversation, 0)
+}
+
+// delivered queues what the cloud is to hear of an agent's message, at once where
+// the channel will say nothing more about it.
+func (s *State) delivered(c *Command, r Result) {
+	s.Sent = append(s.Sent, Delivery{
+		Command: c.ID, Conversation: c.Conversation, Dialog: c.Dialog, Sequence: c.Sequence, Refs: r.Refs,
+	})
+	if n := len(s.Sent); n > keepSent {
+		s.Sent = append([]Delivery(nil), s.Sent[n-keepSent:]...)
+	}
+	if !s.Settings.Receipts {
+		s.report(&s.Sent[len(s.Sent)-1], message.Delivered)
+	}
+}
+
+// receipt is the channel's word on an agent's message.
+func (s *State) receipt(in message.Inbound) {
+	if in.Receipt == nil {
+		return
+	}
+	for i := len(s.Sent) - 1; i >= 0; i-- {
+		if s.Sent[i].is(in.Receipt) {
+			s.report(&s.Sent[i], in.Receipt.State)
+			return
+		}
+	}
+}
+
+func (d *Delivery) is(r *message.Receipt) bool {
+	if r.Message != "" {
+		return d.Command == r.Message
+	}
+	for _, ref := range d.Refs {
+		if ref == r.Ref {
+			return true
+		}
+	}
+	return false
+}
+
+// statuses are the cloud's words for the states of a receipt.
+var statuses = [...]struct {
+	state  message.ReceiptState
+	status string
+}{{message.Failed, "NACK"}, {message.Delivered, "ACCEPT"}, {message.Read, "READ"}}
+
+// rank orders receipt states: they only grow.
+func rank(state message.ReceiptState) int {
+	for i := range statuses {
+		if statuses[i].state == state {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// report queues a delivery's new state for the cloud, unless it is not news.
+func (s *State) report(d *Delivery, state message.ReceiptState) {
+	if rank(state) <= rank(d.State) || (state == message.Failed && d.State != "") {
+		return
+	}
+	d.State = state
+	s.acknowledge(d.Conversation, d.Dialog, d.Sequence, d.Command, statuses[rank(state)-1].status)
+}
+
+// acknowledge queues an accept status, merged with the last in the queue where
+// that says the same of the same dialog. A dialog without a sequence has nothing
+// to acknowledge.
+func (s *State) acknowledge(conversation, dialog string, sequence int, of message.ID, status string) {
+	if sequence < 0 || dialog == "" {
+		return
+	}
+	if n := len(s.ToCloud.Queue); n > s.ToCloud.Flying {
+		last := &s.ToCloud.Queue[n-1]
+		if last.Kind == Acknowledge && last.Dialog == dialog && last.Status == status && len(last.Sequences) < batchCommands {
+			last.Sequences = append(last.Sequences, sequence)
+			return
+		}
+	}
+	s.ToCloud.push(Command{
+		ID: message.NewID("acknowledge", string(of), status), Kind: Acknowledge,
+		Conversation: conversation, Dialog: dialog, Status: status, Sequences: []int{sequence},
+	})
+}
+
+// buried is a dead letter on record: the lane goes on with the next, and an agent
+// whose message it was is told.
+func (s *State) buried(c *Command) {
+	s.Counts.DeadLetters++
+	dead := *c
+	s.Dead = append(s.Dead, dead)
+	if n := len(s.Dead); n > keepDead {
+		s.Dead = append([]Command(nil), s.Dead[n-keepDead:]...)
+	}
+	if c.Kind == Deliver {
+		s.acknowledge(c.Conversation, c.Dialog, c.Sequence, c.ID, "NACK")
+	}
+}
+
+// failed judges the command at the head of a lane by the class of its failure.
+func (s *State) failed(l *Lane, stop Stop, at time.Time) {
+	head := &l.Queue[0]
+	head.Done = max(head.Done, stop.Done)
+	switch stop.Class {
+	case fault.Gone:
+		s.gone(l, head, stop, at)
+	case fault.Rejected:
+		s.refuse(l, head, stop, at)
+	default:
+		l.Attempts++
+		l.Due = at.Add(patience(stop, l.Attempts))
+		l.Parked = ""
+		if stop.Class == fault.Denied || stop.Code == CodePark {
+			l.Parked = string(stop.Class)
+		}
+		if l.Attempts == 1 || l.Parked != "" {
+			s.note(at, head.ID, string(stop.Class), stop.Text)
+		}
+	}
+}
+
+// refuse makes a command that can never succeed a dead letter. Nothing a consumer
+// or an agent wrote is in the others: they are dropped.
+func (s *State) refuse(l *Lane, head *Command, stop Stop, at time.Time) {
+	reason, attempts := fmt.Sprintf("%s: %s", stop.Class, stop.Text), l.Attempts+1
+	switch head.Kind {
+	case Publish, Deliver:
+		head.Bury, head.Code, head.Attempts = reason, stop.Code, attempts
+	case OpenConversation:
+		l.pop(1)
+		s.unopened(reason, stop.Code, attempts)
+	case Close:
+		l.pop(1)
+		s.stay(at)
+	default:
+		l.pop(1)
+	}
+	l.rested()
+}
+
+// unopened makes dead letters of the messages whose conversation could not be
+// opened. The next message tries again.
+func (s *State) unopened(reason, code string, attempts int) {
+	var kept []Command
+	for _, c := range s.ToCloud.Queue {
+		if c.Conversation == "" && c.Kind == Close {
+			s.Leaving = false
+			continue
+		}
+		if c.Conversation == "" && c.Kind == Publish {
+			c.Bury, c.Code, c.Attempts = reason, code, attempts
+		}
+		kept = append(kept, c)
+	}
+	s.ToCloud.Queue = kept
+}
+
+// stay goes on with a conversation that could not be closed.
+func (s *State) stay(at time.Time) {
+	s.Leaving = false
+	pending := s.Pending
+	s.Pending = nil
+	for _, in := range pending {
+		s.inbound(in, at)
+	}
+}
+
+// gone is a command whose other side is no longer there.
+func (s *State) gone(l *Lane, head *Command, stop Stop, at time.Time) {
+	switch head.Kind {
+	case Publish:
+		s.rehome(head.Conversation, at)
+	case Deliver, Ask:
+		s.optedOut(l)
+	case OpenConversation: // there is one: its notification, or the next attempt, will tell which
+		l.Attempts++
+		l.Due = at.Add(patience(Stop{Class: fault.Transient}, l.Attempts))
+	case Close:
+		conversation := head.Conversation
+		l.pop(1)
+		l.rested()
+		if conversation == s.Cloud.Conversation {
+			s.closed("CONSUMER", at)
+		}
+	default:
+		l.pop(1)
+		l.rested()
+	}
+}
+
+// rehome moves the messages that were waiting for a conversation that turned out
+// to be closed, under the IDs they have: to the current one if that is another,
+// else to the next.
+func (s *State) rehome(closed string, at time.Time) {
+	l := &s.ToCloud
+	l.rested()
+	s.note(at, l.Queue[0].ID, "closed", "the conversation was closed when a message arrived: it goes to a new one")
+	if closed != s.Cloud.Conversation && s.Stage != Closed {
+		for i := range l.Queue {
+			if c := &l.Queue[i]; c.Kind == Publish && c.Conversation == closed {
+				c.Conversation, c.Dialog = s.Cloud.Conversation, s.Cloud.Conversation
+			}
+		}
+		return
+	}
+	if s.Stage == Closing {
+		s.endSurvey(at)
+	}
+	s.Past = append(s.Past, closed)
+	s.Stage, s.Leaving = Closed, false
+	var kept []Command
+	var moved []message.Inbound
+	for _, c := range l.Queue {
+		switch {
+		case c.Kind == Publish && c.Bury == "" && c.Source != nil:
+			moved = append(moved, *c.Source)
+		case c.Kind == Publish && c.Bury == "", c.Kind == Close: // a further part of a text; a close that has happened
+		default:
+			kept = append(kept, c)
+		}
+	}
+	l.Queue = kept
+	s.Pending = append(moved, s.Pending...)
+}
+
+// optedOut buries what was on its way to a consumer who does not want it.
+func (s *State) optedOut(l *Lane) {
+	s.OptedOut = true
+	var kept []Command
+	for _, c := range l.Queue {
+		if c.Kind == Ask {
+			continue
+		}
+		if c.Bury == "" {
+			c.Bury = "consumer opted out"
+		}
+		kept = append(kept, c)
+	}
+	l.Queue = kept
+	l.rested()
+}
+
+// waitingAfter is the number of failures in a row from which on a lane is shown
+// as waiting.
+const waitingAfter = 3
+
+// Waits after the first, second, … failure in a row; the last repeats. Those
+// after a 5xx are what the vendor asks for (liveperson.md §9).
+var (
+	waitsTransient = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute}
+	waitsUncertain = []time.Duration{5 * time.Second, 10 * time.Second, 15 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute}
+	waitsThrottled = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 30 * time.Second}
+	waitsDenied    = []time.Duration{15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute}
+)
+
+// longest is the longest the other side is waited for without trying.
+const longest = 5 * time.Minute
+
+// aWeek is how long a lane waits for a person before it tries again by itself.
+const aWeek = 7 * 24 * time.Hour
+
+// patience is how long to wait before the next attempt.
+func patience(stop Stop, attempts int) time.Duration {
+	waits := waitsTransient
+	switch {
+	case stop.Code == CodePark:
+		return aWeek
+	case stop.Class == fault.Uncertain:
+		waits = waitsUncertain
+	case stop.Class == fault.Throttled:
+		waits = waitsThrottled
+	case stop.Class == fault.Denied:
+		waits = waitsDenied
+	}
+	return min(max(waits[min(attempts, len(waits))-1], stop.After), longest)
+}
