@@ -8,11 +8,16 @@ package channels
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"parley/message"
 )
+
+// ErrNoRoute is what the Rejected error of Receive wraps when the channel has no
+// such route: the answer is then 404.
+var ErrNoRoute = errors.New("the channel has no such route")
 
 // Webhook is one request of a provider, as plain values.
 type Webhook struct {
@@ -29,7 +34,8 @@ type Webhook struct {
 type Received struct {
 	Events   []message.Inbound
 	Presence []message.Presence
-	Dead     []Leftover // authentic, but not to be understood: kept, never refused
+	Echoes   []message.Echo // proof that something we sent exists at the provider, for uncertain sends
+	Dead     []Leftover     // authentic, but not to be understood: kept, never refused
 
 	Status      int // 0 means 200
 	ContentType string
@@ -52,10 +58,11 @@ type Limits struct {
 	Correlated bool // the provider gives our message ID back in receipts, so an uncertain send can be confirmed
 }
 
-// Sent is how far a Send got. With an error, Parts is the number of parts
-// accepted before it.
+// Sent is how far a Send got. Parts counts the accepted parts from the beginning
+// of the text, those of earlier attempts included: with an error, it is the
+// Outbound.Done of the next attempt.
 type Sent struct {
-	Refs  []string // the provider's names of the accepted parts
+	Refs  []string // the provider's names of the parts this attempt got accepted
 	Parts int
 }
 

@@ -1,0 +1,128 @@
+package channels
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"parley/fault"
+)
+
+// maxAnswer is as much of a provider's answer as is read, in bytes.
+const maxAnswer = 1 << 20
+
+// minThrottle is the shortest wait after a 429.
+const minThrottle = time.Second
+
+// Caller sends one request at a time to a provider and judges whether it left.
+type Caller struct {
+	op     string
+	client *http.Client
+	now    func() time.Time
+}
+
+// NewCaller returns a caller whose errors name op, e.g. "twilio: send". It never
+// follows a redirect, which would take credentials or the consumer's words elsewhere.
+func NewCaller(op string, o Options) *Caller {
+	client := *o.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Caller{op: op, client: &client, now: o.Now}
+}
+
+// Answer is what a provider answered. Body may be cut short when the connection broke.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Accepted says whether the status is 2xx.
+func (a Answer) Accepted() bool { return a.Status >= 200 && a.Status < 300 }
+
+// Do sends req and returns the answer, whatever its status. Without one, the
+// error is a *fault.Error: Transient if there was no connection to send it on, else Uncertain.
+func (c *Caller) Do(ctx context.Context, req *http.Request) (Answer, error) {
+	var left atomic.Bool
+	// A connection is looked for anew only when nothing was written on the one
+	// before: net/http does not repeat a POST otherwise.
+	trace := &httptrace.ClientTrace{
+		GetConn: func(string) { left.Store(false) },
+		GotConn: func(httptrace.GotConnInfo) { left.Store(true) },
+	}
+	resp, err := c.client.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	if err != nil {
+		return Answer{}, c.unanswered(err, left.Load())
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // the status counts more than a body cut short
+	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
+}
+
+func (c *Caller) unanswered(err error, left bool) error {
+	class := fault.Transient
+	if left {
+		class = fault.Uncertain
+	}
+	return &fault.Error{Class: class, Op: c.op, Err: withoutURL(err)}
+}
+
+// withoutURL drops the URL from err: it may hold an account or an ID.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// Judge returns the error for an answer that is not a success: class with the
+// provider's own code. A Throttled one asks to wait at least a second.
+func (c *Caller) Judge(a Answer, class fault.Class, code string, after time.Duration) error {
+	after = max(after, retryAfter(a.Header, c.now()))
+	if class == fault.Throttled {
+		after = max(after, minThrottle)
+	}
+	e := fault.New(class, c.op, "the provider answered %d", a.Status)
+	e.Code, e.After = code, after
+	return e
+}
+
+// ByStatus returns the class of an answer that says nothing beyond its status.
+// serverError is what 5xx means: Uncertain, unless the provider drops repeats.
+func ByStatus(status int, serverError fault.Class) fault.Class {
+	switch {
+	case status >= 500:
+		return serverError
+	case status == http.StatusTooManyRequests:
+		return fault.Throttled
+	case status == http.StatusRequestTimeout, status == http.StatusTooEarly:
+		return fault.Transient // not processed, by definition
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
+		return fault.Denied
+	case status < 400:
+		return fault.Denied // a redirect: the configured URL is not the one to post to
+	default:
+		return fault.Rejected
+	}
+}
+
+// retryAfter reads Retry-After, seconds or a date; 0 when there is none.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := h.Get("Retry-After")
+	if s, err := strconv.ParseInt(v, 10, 64); err == nil {
+		return time.Duration(min(max(s, 0), maxRetryAfter)) * time.Second
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return min(max(t.Sub(now), 0), maxRetryAfter*time.Second)
+	}
+	return 0
+}
+
+// maxRetryAfter is the longest wait believed, in seconds.
+const maxRetryAfter = 24 * 60 * 60

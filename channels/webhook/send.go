@@ -1,0 +1,204 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"parley/channels"
+	"parley/fault"
+	"parley/message"
+)
+
+const (
+	sendOp   = "http: send"
+	signalOp = "http: signal"
+)
+
+// payload is what we post.
+type payload struct {
+	ID           string           `json:"id"`
+	Conversation conversation     `json:"conversation"`
+	Kind         string           `json:"kind"`
+	Text         string           `json:"text,omitempty"`
+	Choices      []message.Choice `json:"choices,omitempty"`
+	Part         int              `json:"part,omitempty"` // from 1, of a text in several parts
+	Parts        int              `json:"parts,omitempty"`
+	Typing       *bool            `json:"typing,omitempty"`
+	MessageIDs   []string         `json:"messageIds,omitempty"`
+}
+
+type conversation struct {
+	ID string `json:"id"`
+}
+
+// Send posts a text, from part Outbound.Done on, or a text with choices. The
+// request's ID, in the body and in webhook-id, is the same whenever the same is
+// sent again, and the other side drops repeats: 5xx is Transient for that reason.
+func (a *Adapter) Send(ctx context.Context, out message.Outbound) (channels.Sent, error) {
+	sent := channels.Sent{Parts: max(out.Done, 0)}
+	posts, err := posts(out)
+	if err != nil {
+		return sent, err
+	}
+	for sent.Parts < len(posts) {
+		ref, err := a.post(ctx, a.sender, posts[sent.Parts])
+		if err != nil {
+			return sent, err
+		}
+		if ref != "" {
+			sent.Refs = append(sent.Refs, ref)
+		}
+		sent.Parts++
+	}
+	return sent, nil
+}
+
+// posts returns what an outbound message is in the contract's terms; choices
+// stand with the last part of their text.
+func posts(out message.Outbound) ([]payload, error) {
+	text, choices := channels.Clean(out.Text), out.Choices
+	switch {
+	case out.Kind != message.Text && out.Kind != message.Choices:
+		return nil, fault.New(fault.Rejected, sendOp, "%q is not a message", string(out.Kind))
+	case out.Kind == message.Text:
+		choices = nil
+	case len(choices) > maxChoices:
+		text, choices = channels.Clean(channels.Written(out.Text, choices)), nil
+	}
+	if strings.TrimSpace(text) == "" && len(choices) == 0 {
+		return nil, fault.New(fault.Rejected, sendOp, "the text is empty")
+	}
+	parts := channels.Split(text, maxText)
+	if len(parts) == 0 {
+		parts = []string{""}
+	}
+	all := make([]payload, len(parts))
+	for i, part := range parts {
+		all[i] = payload{ID: partID(out.ID, i), Conversation: conversationOf(out), Kind: "text", Text: part}
+		if len(parts) > 1 {
+			all[i].Part, all[i].Parts = i+1, len(parts)
+		}
+	}
+	if last := &all[len(all)-1]; len(choices) > 0 {
+		last.Kind, last.Choices = "choices", choices
+	}
+	return all, nil
+}
+
+func partID(id message.ID, index int) string {
+	if index == 0 {
+		return string(id)
+	}
+	return string(id) + "-" + strconv.Itoa(index+1)
+}
+
+func conversationOf(out message.Outbound) conversation {
+	if out.Reply != "" {
+		return conversation{ID: out.Reply}
+	}
+	return conversation{ID: out.To.Consumer}
+}
+
+// Signal posts typing and read marks.
+func (a *Adapter) Signal(ctx context.Context, out message.Outbound) error {
+	p := payload{ID: string(out.ID), Conversation: conversationOf(out)}
+	if p.ID == "" {
+		p.ID = rand.Text() // never sent again, so any will do
+	}
+	switch out.Kind {
+	case message.Typing:
+		p.Kind, p.Typing = "typing", &out.Typing
+	case message.ReadMark:
+		p.Kind, p.MessageIDs = "read", out.Refs
+	default:
+		return fault.New(fault.Rejected, signalOp, "%q is not presence", string(out.Kind))
+	}
+	_, err := a.post(ctx, a.signal, p)
+	return err
+}
+
+func (a *Adapter) post(ctx context.Context, caller *channels.Caller, p payload) (ref string, err error) {
+	body, err := json.Marshal(p)
+	if err != nil {
+		return "", fault.New(fault.Rejected, sendOp, "the message is no JSON")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, bytes.NewReader(body))
+	if err != nil {
+		return "", fault.New(fault.Rejected, sendOp, "the request cannot be made")
+	}
+	req.Header.Set("Content-Type", "application/json")
+	a.stamp(req.Header, p.ID, body)
+	answer, err := caller.Do(ctx, req)
+	if err != nil {
+		return "", err
+	}
+	return read(caller, answer)
+}
+
+// result is what the other side answers. Its error's text is not read: it may
+// repeat the consumer's words.
+type result struct {
+	MessageID name `json:"messageId"`
+	Error     struct {
+		Code       name        `json:"code"`
+		Class      string      `json:"class"`
+		RetryAfter json.Number `json:"retryAfter"` // seconds
+	} `json:"error"`
+}
+
+// read returns the other side's name of an accepted message; giving one is optional.
+func read(caller *channels.Caller, answer channels.Answer) (ref string, err error) {
+	var got result
+	_ = json.Unmarshal(answer.Body, &got) // without an envelope the status decides
+	if answer.Accepted() {
+		if channels.Name(string(got.MessageID)) {
+			ref = string(got.MessageID)
+		}
+		return ref, nil
+	}
+	class, known := classes[got.Error.Class]
+	if !known {
+		class = channels.ByStatus(answer.Status, fault.Transient)
+	}
+	seconds, _ := got.Error.RetryAfter.Float64()
+	after := time.Duration(min(max(seconds, 0), maxRetryAfter) * float64(time.Second))
+	theirs := code(string(got.Error.Code))
+	if theirs == "" && known {
+		theirs = got.Error.Class
+	}
+	return "", caller.Judge(answer, class, theirs, after)
+}
+
+// maxRetryAfter is the longest wait believed, in seconds.
+const maxRetryAfter = 24 * 60 * 60
+
+// classes is what the classes of the contract are here. A closed window is Denied:
+// the message waits until something outside has changed.
+var classes = map[string]fault.Class{
+	"retryable": fault.Transient,
+	"permanent": fault.Rejected,
+	"window":    fault.Denied,
+	"optout":    fault.Gone,
+	"auth":      fault.Denied,
+	"ratelimit": fault.Throttled,
+}
+
+// maxCode is the longest code that is kept, in bytes.
+const maxCode = 64
+
+// code returns s if it looks like a code and not like words about a consumer.
+func code(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.:", r)
+	}
+	if len(s) > maxCode || strings.TrimFunc(s, plain) != "" {
+		return ""
+	}
+	return s
+}
