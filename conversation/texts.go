@@ -48,7 +48,7 @@ func LoadCatalogue(overlay []byte) (Catalogue, error) {
 		return nil, fmt.Errorf("texts: %w", err)
 	}
 	keys := make([]string, 0, len(own))
-	for key := range own { //workflowcheck:ignore -- sorted before use
+	for key := range own {
 		keys = append(keys, key)
 	}
 	slices.Sort(keys) // "sms/de" after "de" would not hold: base resolves what it lies over

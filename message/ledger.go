@@ -1,6 +1,10 @@
 package message
 
-import "time"
+import (
+	"crypto/sha256"
+	"strings"
+	"time"
+)
 
 // EntryState is how far the ledger saw a command get.
 type EntryState string
@@ -66,4 +70,12 @@ type Rating struct {
 	Resolved     *bool // nil when not given
 	Status       string
 	At           time.Time
+}
+
+// TextDigest returns the digest by which an echo is matched to what was sent when
+// it bears no ID of ours. White space around the text does not count: the cloud
+// trims it.
+func TextDigest(text string) []byte {
+	sum := sha256.Sum256([]byte(strings.TrimSpace(text)))
+	return sum[:]
 }

@@ -33,6 +33,7 @@ type Event struct {
 	EventID string
 	Urgent  bool            // the stream is dispatched now; otherwise this waits for the next that is
 	Starts  bool            // worth starting a run for; otherwise only a running one is told
+	Reply   string          // an Inbound's Reply: the latest of the stream is kept for presence
 	Body    json.RawMessage // an Inbound or a Notification
 }
 

@@ -1,0 +1,174 @@
+// Package activities holds the side effects a conversation may ask for: carrying
+// a batch of commands to the cloud or to a channel, and writing back what a run
+// has done when it ends.
+//
+// It is where effects become exactly-once: every command is looked up in the
+// ledger before it is sent and recorded after it, and one that may have been sent
+// before is confirmed by its echo first (design.md §7). It decides nothing about
+// a conversation: how a failure is answered is a rule. It keeps away from gin,
+// from pgx and from package workflows.
+package activities
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"parley/channels"
+	"parley/conversation"
+	"parley/fault"
+	"parley/liveperson"
+	"parley/message"
+)
+
+// Cloud is one account of the Conversational Cloud; *liveperson.Client is one.
+type Cloud interface {
+	ConsumerID(ctx context.Context, consumer string) (string, error)
+	Open(context.Context, liveperson.Open) (liveperson.Opened, error)
+	Publish(context.Context, liveperson.Publish) (liveperson.Published, error)
+	Accept(context.Context, liveperson.Accept) (liveperson.Published, error)
+	Close(context.Context, liveperson.Close) error
+	Rate(context.Context, liveperson.Rate) error
+}
+
+// Store is what activities need of the database; *db.Store is one.
+type Store interface {
+	// Intend writes down that commands are about to be sent and returns, in the
+	// same order, what is known of each.
+	Intend(context.Context, []message.ID) ([]message.Entry, error)
+	Record(context.Context, []message.Outcome) error
+	// Echo looks for a sign of life of a command, by its ID, else by the digest of
+	// its text in a dialog, not before since.
+	Echo(ctx context.Context, scope string, command message.ID, dialog string, digest []byte, since time.Time) (sequence int, found bool, err error)
+	Known(ctx context.Context, account, consumerID string, addr message.Address) error
+	Bind(ctx context.Context, account, conversation string, addr message.Address) (first bool, err error)
+	Ended(ctx context.Context, account, conversation string) error
+	OpenConversation(ctx context.Context, account string, addr message.Address) (conversation string, boundAt time.Time, found bool, err error)
+	Note(context.Context, []message.Note) error
+	Bury(context.Context, []message.DeadLetter) error
+	Rate(context.Context, message.Rating) error
+	Finish(ctx context.Context, addr message.Address, applied []message.Applied, optedOut bool) error
+}
+
+// Policy is what a channel does about a send whose outcome nobody knows.
+type Policy string
+
+// The policies.
+const (
+	Confirm Policy = "confirm" // wait for the provider's word, then send again and mark
+	Resend  Policy = "resend"  // send again and mark
+	Park    Policy = "park"    // leave it to a person
+)
+
+// Channel is one channel account of ours with its policy.
+type Channel struct {
+	Adapter   channels.Adapter
+	Uncertain Policy
+}
+
+// Activities is filled once at start. Its methods are the activities; they are
+// called from many goroutines.
+type Activities struct {
+	Clouds   map[string]Cloud   // by account
+	Channels map[string]Channel // by name
+	Store    Store
+	Grace    time.Duration // how long an uncertain send waits for its echo
+	Log      *slog.Logger
+}
+
+// Batch is what a lane carries: commands to be done strictly one after the other.
+type Batch struct {
+	Account  string                 `json:"account"`
+	Address  message.Address        `json:"address"`
+	Consumer string                 `json:"consumer"` // the identity under which the cloud knows the consumer
+	Profile  message.Profile        `json:"profile,omitzero"`
+	Language string                 `json:"language,omitempty"`
+	Reply    string                 `json:"reply,omitempty"`
+	Commands []conversation.Command `json:"commands"`
+	Notes    []message.Note         `json:"notes,omitempty"`
+}
+
+// Returned is how far a batch got: a result for each command that is done, and why
+// it ended there if it ended before the last.
+type Returned struct {
+	Results []conversation.Result `json:"results,omitempty"`
+	Stop    *conversation.Stop    `json:"stop,omitempty"`
+}
+
+// Ending is what a run writes back when it ends.
+type Ending struct {
+	Account       string            `json:"account"`
+	Address       message.Address   `json:"address"`
+	Applied       []message.Applied `json:"applied,omitempty"`
+	OptedOut      bool              `json:"optedOut,omitempty"`
+	Conversations []string          `json:"conversations,omitempty"` // that are over
+	Notes         []message.Note    `json:"notes,omitempty"`
+}
+
+// Finish writes back what a run has applied. The next run at the address starts
+// after that; when Finish returns, nothing that this run has applied will be
+// signalled again. It may run twice.
+func (a *Activities) Finish(ctx context.Context, in Ending) error {
+	for _, c := range in.Conversations {
+		if err := a.Store.Ended(ctx, in.Account, c); err != nil {
+			return forTemporal(err)
+		}
+	}
+	if len(in.Notes) > 0 {
+		if err := a.Store.Note(ctx, in.Notes); err != nil {
+			return forTemporal(err)
+		}
+	}
+	return forTemporal(a.Store.Finish(ctx, in.Address, in.Applied, in.OptedOut))
+}
+
+// forTemporal is the only place where a fault becomes a Temporal error.
+func forTemporal(err error) error {
+	if err == nil {
+		return nil
+	}
+	class := fault.ClassOf(err)
+	return temporal.NewApplicationErrorWithOptions(err.Error(), string(class), temporal.ApplicationErrorOptions{
+		NonRetryable:   !class.Retryable(),
+		NextRetryDelay: fault.RetryAfter(err),
+	})
+}
+
+// stop turns a failure into the words in which the rules judge it.
+func stop(err error) *conversation.Stop {
+	return &conversation.Stop{
+		Class: fault.ClassOf(err), Code: fault.CodeOf(err), After: fault.RetryAfter(err), Text: err.Error(),
+	}
+}
+
+// beating is how often a batch shows that it is alive; Temporal gives it to
+// another worker after three of these without a sign.
+const beating = 3 * time.Second
+
+// HeartbeatTimeout is what the workflow should ask Temporal to watch for.
+const HeartbeatTimeout = 10 * time.Second
+
+// heartbeat tells Temporal that this worker is alive until the context ends.
+func heartbeat(ctx context.Context) {
+	tick := time.NewTicker(beating)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			activity.RecordHeartbeat(ctx)
+		}
+	}
+}
+
+// enough is how long a batch goes on before it hands back what is left: an
+// activity ends within two minutes.
+const enough = 90 * time.Second
+
+var errUnknownAccount = errors.New("the account is not configured here")
+var errUnknownChannel = errors.New("the channel is not configured here")

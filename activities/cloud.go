@@ -1,0 +1,211 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"parley/conversation"
+	"parley/fault"
+	"parley/liveperson"
+	"parley/message"
+)
+
+var (
+	errEcho    = errors.New("it may have arrived: waiting for its echo")
+	errPark    = errors.New("it may have arrived, and the channel's policy leaves it to a person")
+	errNoPlace = errors.New("there is no conversation to publish to")
+)
+
+// ToCloud carries a batch of the lane consumer → cloud. A failure of the other
+// side is a result, not an error: the rules decide how long to wait.
+func (a *Activities) ToCloud(ctx context.Context, in Batch) (Returned, error) {
+	cloud, ok := a.Clouds[in.Account]
+	if !ok {
+		return Returned{Stop: stop(&fault.Error{Class: fault.Denied, Op: "to cloud", Err: errUnknownAccount})}, nil
+	}
+	if err := a.noted(ctx, in.Notes); err != nil {
+		return Returned{Stop: stop(err)}, nil
+	}
+	return a.run(ctx, in.Commands, &cloudSender{a, cloud, in, ""}), nil
+}
+
+func (a *Activities) noted(ctx context.Context, notes []message.Note) error {
+	if len(notes) == 0 {
+		return nil
+	}
+	return a.Store.Note(ctx, notes)
+}
+
+// cloudSender does commands of one batch at one account.
+type cloudSender struct {
+	*Activities
+	cloud        Cloud
+	in           Batch
+	conversation string // that this batch has opened
+}
+
+// place returns where a command goes: its own conversation, else the one that was
+// opened before it in this batch.
+func (s *cloudSender) place(c *conversation.Command) (conv, dialog string) {
+	conv, dialog = c.Conversation, c.Dialog
+	if conv == "" {
+		conv = s.conversation
+	}
+	if dialog == "" {
+		dialog = conv
+	}
+	return conv, dialog
+}
+
+func (s *cloudSender) send(ctx context.Context, c *conversation.Command) (message.Outcome, error) {
+	conv, dialog := s.place(c)
+	if c.Kind == conversation.OpenConversation {
+		return s.open(ctx)
+	}
+	if conv == "" {
+		return message.Outcome{}, &fault.Error{Class: fault.Rejected, Op: string(c.Kind), Err: errNoPlace}
+	}
+	out := message.Outcome{Account: s.in.Account, Conversation: conv, Dialog: dialog, Sequence: -1, Ref: c.Ref}
+	switch c.Kind {
+	case conversation.Publish:
+		got, err := s.cloud.Publish(ctx, liveperson.Publish{
+			Consumer: s.in.Consumer, Conversation: conv, Dialog: dialog, Text: c.Text, ExternalID: string(c.ID),
+		})
+		if fault.ClassOf(err) == fault.Gone {
+			s.over(ctx, conv)
+		}
+		out.Sequence = got.Sequence
+		return out, err
+	case conversation.Acknowledge:
+		got, err := s.cloud.Accept(ctx, liveperson.Accept{
+			Consumer: s.in.Consumer, Conversation: conv, Dialog: dialog, Status: c.Status, Sequences: c.Sequences,
+		})
+		out.Sequence = got.Sequence
+		return out, err
+	case conversation.Close:
+		err := s.cloud.Close(ctx, liveperson.Close{Consumer: s.in.Consumer, Conversation: conv})
+		if err == nil || fault.ClassOf(err) == fault.Gone {
+			s.over(ctx, conv)
+		}
+		return out, err
+	case conversation.Rate:
+		return out, s.rate(ctx, c, conv)
+	}
+	return out, fault.New(fault.Rejected, "to cloud", "%s is no command for the cloud", c.Kind)
+}
+
+// open opens a conversation and binds it to the address, so that its
+// notifications find their way. Who the consumer is for the cloud is known
+// before, so that the notification binds it even if the answer is lost.
+func (s *cloudSender) open(ctx context.Context) (message.Outcome, error) {
+	id, err := s.cloud.ConsumerID(ctx, s.in.Consumer)
+	if err != nil {
+		return message.Outcome{}, err
+	}
+	if err := s.Store.Known(ctx, s.in.Account, id, s.in.Address); err != nil {
+		return message.Outcome{}, err
+	}
+	opened, err := s.cloud.Open(ctx, liveperson.Open{
+		Consumer: s.in.Consumer, Language: s.in.Language,
+		Profile: liveperson.Profile{Name: s.in.Profile.Name, Phone: s.in.Profile.Phone, Language: s.in.Profile.Language},
+	})
+	if fault.CodeOf(err) == conversation.CodeAlreadyOpen {
+		conv, _, found, lookup := s.Store.OpenConversation(ctx, s.in.Account, s.in.Address)
+		if lookup != nil || !found {
+			return message.Outcome{}, errors.Join(err, lookup)
+		}
+		return s.opened(ctx, conv)
+	}
+	if err != nil {
+		return message.Outcome{}, err
+	}
+	return s.opened(ctx, opened.Conversation)
+}
+
+func (s *cloudSender) opened(ctx context.Context, conv string) (message.Outcome, error) {
+	err := persist(ctx, func(ctx context.Context) error {
+		_, err := s.Store.Bind(ctx, s.in.Account, conv, s.in.Address)
+		return err
+	})
+	if err != nil { // its first notification will bind it
+		return message.Outcome{}, &fault.Error{Class: fault.Uncertain, Op: "bind", Err: err}
+	}
+	s.conversation = conv
+	return message.Outcome{Account: s.in.Account, Conversation: conv, Dialog: conv, Sequence: -1}, nil
+}
+
+// over remembers that a conversation takes nothing more. It is a hint for
+// presence and for a later opening; a failure is no reason to stop.
+func (s *cloudSender) over(ctx context.Context, conv string) {
+	if err := s.Store.Ended(ctx, s.in.Account, conv); err != nil {
+		s.Log.WarnContext(ctx, "the end of a conversation was not recorded", "conversation", conv, "err", err)
+	}
+}
+
+func (s *cloudSender) rate(ctx context.Context, c *conversation.Command, conv string) error {
+	err := s.cloud.Rate(ctx, liveperson.Rate{
+		Consumer: s.in.Consumer, Conversation: conv, CSAT: c.CSAT, Resolved: c.Resolved, Status: c.Status,
+	})
+	if err != nil {
+		return err
+	}
+	s.over(ctx, conv)
+	return s.Store.Rate(ctx, message.Rating{
+		Account: s.in.Account, Conversation: conv, Address: s.in.Address,
+		CSAT: c.CSAT, Resolved: c.Resolved, Status: c.Status, At: time.Now(),
+	})
+}
+
+// confirm looks for the echo of a publish, or for the notification of a
+// conversation that we opened. The others do no harm when they are repeated.
+func (s *cloudSender) confirm(ctx context.Context, c *conversation.Command, e message.Entry) (verdict, error) {
+	conv, dialog := s.place(c)
+	out := message.Outcome{Account: s.in.Account, Conversation: conv, Dialog: dialog, Sequence: -1, Ref: c.Ref}
+	var found bool
+	var err error
+	switch c.Kind {
+	case conversation.Publish:
+		out.Sequence, found, err = s.Store.Echo(ctx, s.in.Account, c.ID, dialog, message.TextDigest(c.Text), e.Since)
+	case conversation.OpenConversation:
+		out.Conversation, found, err = s.openedSince(ctx, e.Since)
+		out.Dialog = out.Conversation
+	default:
+		return verdict{safe: true}, nil
+	}
+	if err != nil {
+		return verdict{}, err
+	}
+	if found {
+		if c.Kind == conversation.OpenConversation {
+			s.conversation = out.Conversation
+		}
+		return verdict{outcome: &out}, nil
+	}
+	// A second CONVERSATION is refused while the first is open: it cannot double.
+	return verdict{wait: s.Grace - time.Since(e.Since), safe: c.Kind == conversation.OpenConversation}, nil
+}
+
+func (s *cloudSender) openedSince(ctx context.Context, since time.Time) (string, bool, error) {
+	conv, bound, found, err := s.Store.OpenConversation(ctx, s.in.Account, s.in.Address)
+	return conv, found && !bound.Before(since.Add(-time.Second)), err
+}
+
+func (s *cloudSender) bury(c *conversation.Command) message.DeadLetter {
+	return buried(c, s.in, "channel/"+s.in.Address.Channel)
+}
+
+// buried describes a command as a dead letter, with all that is needed to put it
+// back on its way.
+func buried(c *conversation.Command, in Batch, source string) message.DeadLetter {
+	body, err := json.Marshal(c)
+	if err != nil { // a command is plain data
+		body = fmt.Append(nil, err)
+	}
+	return message.DeadLetter{
+		ID: c.ID, Source: source, Address: in.Address, Account: in.Account, Dialog: c.Dialog,
+		Reason: c.Bury, Code: c.Code, Body: body, Attempts: c.Attempts,
+	}
+}

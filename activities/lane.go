@@ -1,0 +1,188 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"parley/conversation"
+	"parley/fault"
+	"parley/message"
+)
+
+// sender carries one kind of lane: the difference between the cloud and a channel.
+type sender interface {
+	// confirm looks for proof that a command whose outcome is not known was done.
+	// It returns the outcome if there is proof; wait, more than 0, if it is too early
+	// to say; and whether it must not be sent again without a person.
+	confirm(ctx context.Context, c *conversation.Command, e message.Entry) (verdict, error)
+	// send does a command, once.
+	send(ctx context.Context, c *conversation.Command) (message.Outcome, error)
+	// bury describes a command as a dead letter.
+	bury(c *conversation.Command) message.DeadLetter
+}
+
+// verdict is what confirm found out.
+type verdict struct {
+	outcome *message.Outcome // proof
+	wait    time.Duration    // too early to say
+	park    bool             // a person has to decide
+	safe    bool             // a repeat does no harm: there is nothing to mark
+}
+
+// run does the commands of a batch, one strictly after the other, and stops at
+// the first failure. Only the first command without an outcome can have been
+// sent by an attempt that died: each outcome is recorded before the next is sent.
+func (a *Activities) run(ctx context.Context, commands []conversation.Command, s sender) Returned {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go heartbeat(ctx)
+
+	entries, err := a.Store.Intend(ctx, ledgered(commands))
+	if err != nil {
+		return Returned{Stop: stop(err)}
+	}
+	out := Returned{Results: make([]conversation.Result, 0, len(commands))}
+	began, doubt := time.Now(), true
+	for i, next := 0, 0; i < len(commands); i++ {
+		if time.Since(began) > enough || stopping(ctx) {
+			return out // what is left is asked for again at once
+		}
+		c := &commands[i]
+		entry := message.Entry{}
+		if inLedger(c) {
+			entry, next = entries[next], next+1
+		}
+		outcome, err := a.do(ctx, c, entry, doubt, s)
+		if errors.Is(err, errUnrecorded) {
+			out.Results = append(out.Results, result(c, outcome))
+			return out
+		}
+		if err != nil {
+			out.Stop = stop(err)
+			out.Stop.Done = outcome.Parts
+			return out
+		}
+		doubt = doubt && entry.State == message.Done
+		out.Results = append(out.Results, result(c, outcome))
+	}
+	return out
+}
+
+// do does one command, unless it is done already, and records what became of it.
+func (a *Activities) do(ctx context.Context, c *conversation.Command, e message.Entry, doubt bool, s sender) (message.Outcome, error) {
+	if e.State == message.Done {
+		return e.Outcome, nil
+	}
+	if c.Bury != "" {
+		return message.Outcome{Sequence: -1}, a.Store.Bury(ctx, []message.DeadLetter{s.bury(c)})
+	}
+	note := ""
+	if e.State == message.Intended && doubt {
+		v, err := s.confirm(ctx, c, e)
+		switch {
+		case err != nil:
+			return message.Outcome{}, err
+		case v.outcome != nil:
+			a.Log.InfoContext(ctx, "uncertain send confirmed by its echo", "message", c.ID)
+			v.outcome.Note = "echo"
+			return *v.outcome, a.record(ctx, c, *v.outcome)
+		case v.park && !c.Again:
+			return message.Outcome{}, &fault.Error{Class: fault.Uncertain, Op: "confirm", Code: conversation.CodePark, Err: errPark}
+		case v.wait > 0 && !c.Again:
+			return message.Outcome{}, &fault.Error{Class: fault.Uncertain, Op: "confirm", After: v.wait, Err: errEcho}
+		case !v.safe:
+			note = "again"
+			a.Log.WarnContext(ctx, "sending again without a confirmation: possibly doubled", "message", c.ID)
+		}
+	}
+	outcome, err := s.send(ctx, c)
+	if err != nil {
+		return outcome, a.unsent(ctx, c, err)
+	}
+	outcome.Note = note
+	return outcome, a.record(ctx, c, outcome)
+}
+
+// errUnrecorded ends a batch after a command that was done but could not be
+// recorded. Its result stands, the workflow remembers it; the next command must
+// not go before the ledger works again.
+var errUnrecorded = errors.New("done, but not recorded")
+
+// record writes the outcome of a command that was done.
+func (a *Activities) record(ctx context.Context, c *conversation.Command, o message.Outcome) error {
+	if !inLedger(c) {
+		return nil
+	}
+	o.Command, o.State = c.ID, message.Done
+	err := persist(ctx, func(ctx context.Context) error { return a.Store.Record(ctx, []message.Outcome{o}) })
+	if err != nil {
+		a.Log.ErrorContext(ctx, "outcome not recorded", "message", c.ID, "err", err)
+		return errUnrecorded
+	}
+	return nil
+}
+
+// stopping says that this worker is about to stop, or the activity was given up.
+func stopping(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	case <-activity.GetWorkerStopChannel(ctx):
+		return true
+	default:
+		return false
+	}
+}
+
+// unsent takes the intent back when a failure certainly had no effect, so that
+// the next attempt need not wait for an echo that cannot come.
+func (a *Activities) unsent(ctx context.Context, c *conversation.Command, cause error) error {
+	if fault.ClassOf(cause) == fault.Uncertain || !inLedger(c) {
+		return cause
+	}
+	err := persist(ctx, func(ctx context.Context) error {
+		return a.Store.Record(ctx, []message.Outcome{{Command: c.ID, State: message.Undone, Sequence: -1}})
+	})
+	if err != nil {
+		a.Log.WarnContext(ctx, "the intent of a failed send stands: it will be confirmed first", "message", c.ID, "err", err)
+	}
+	return cause
+}
+
+// persist tries a short write a few times: its alternative is to wait for an echo.
+func persist(ctx context.Context, write func(context.Context) error) error {
+	var err error
+	for wait := 50 * time.Millisecond; wait < time.Second; wait *= 2 {
+		if err = write(ctx); err == nil || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
+	}
+	return err
+}
+
+// inLedger says whether a command must not be done twice. An accept status may.
+func inLedger(c *conversation.Command) bool {
+	return c.Kind != conversation.Acknowledge && c.Bury == ""
+}
+
+func ledgered(commands []conversation.Command) []message.ID {
+	ids := make([]message.ID, 0, len(commands))
+	for i := range commands {
+		if inLedger(&commands[i]) {
+			ids = append(ids, commands[i].ID)
+		}
+	}
+	return ids
+}
+
+func result(c *conversation.Command, o message.Outcome) conversation.Result {
+	return conversation.Result{Command: c.ID, Conversation: o.Conversation, Sequence: o.Sequence, Refs: o.Refs, Note: o.Note}
+}
