@@ -1,0 +1,171 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"parley/message"
+)
+
+const know = `
+INSERT INTO consumers AS c (account, lp_id, channel, consumer, address)
+VALUES (@account, @lp_id, @channel, @consumer, @address)
+ON CONFLICT (account, lp_id) DO UPDATE
+SET channel = excluded.channel, consumer = excluded.consumer, address = excluded.address
+WHERE c.address <> excluded.address`
+
+// Known remembers by which identity the cloud names the consumer at an address.
+func (s *Store) Known(ctx context.Context, account, lpID string, addr message.Address) error {
+	_, err := s.pool.Exec(ctx, know, pgx.StrictNamedArgs{
+		"account": toText(account), "lp_id": toKey(lpID), "address": addressKey(addr),
+		"channel": toText(addr.Channel), "consumer": toText(addr.Consumer),
+	})
+	if err != nil {
+		return fmt.Errorf("remember consumer: %w", redacted(err))
+	}
+	return nil
+}
+
+// bind ties the stream to its address in the same statement, so that an Append of
+// the same moment either sees it or makes it wait; and wakes the relays once it is
+// committed.
+const bind = `
+WITH first AS (
+    INSERT INTO bindings (stream, account, conversation, address, channel, consumer)
+    VALUES (@stream, @account, @conversation, @address, @channel, @consumer)
+    ON CONFLICT (stream) DO NOTHING
+    RETURNING stream
+), tied AS (
+    INSERT INTO streams AS s (stream, account, conversation, address, channel, consumer)
+    SELECT stream, @account, @conversation, @address, @channel, @consumer FROM first
+    ON CONFLICT (stream) DO UPDATE SET address = excluded.address, channel = excluded.channel, consumer = excluded.consumer
+    RETURNING stream
+)
+SELECT pg_notify(@notify, stream) FROM tied`
+
+// Bind makes the address known by which a cloud conversation is reached, and wakes
+// the relays for what already waits in its stream. first is false, and nothing
+// changes, if it was known before.
+func (s *Store) Bind(ctx context.Context, account, conversation string, addr message.Address) (first bool, err error) {
+	tag, err := s.pool.Exec(ctx, bind, pgx.StrictNamedArgs{
+		"stream": cloudKey(account, conversation), "account": toText(account), "conversation": toText(conversation),
+		"address": addressKey(addr), "channel": toText(addr.Channel), "consumer": toText(addr.Consumer),
+		"notify": s.notifyChannel(),
+	})
+	if err != nil {
+		return false, fmt.Errorf("bind conversation %s: %w", conversation, redacted(err))
+	}
+	return tag.RowsAffected() == 1, nil
+}
+
+const ended = `
+UPDATE bindings SET closed_at = greatest(now(), bound_at)
+WHERE stream = @stream AND closed_at IS NULL`
+
+// Ended notes that a cloud conversation is closed. Its stream stays bound: what
+// still comes for it is dispatched.
+func (s *Store) Ended(ctx context.Context, account, conversation string) error {
+	if _, err := s.pool.Exec(ctx, ended, pgx.StrictNamedArgs{"stream": cloudKey(account, conversation)}); err != nil {
+		return fmt.Errorf("end conversation %s: %w", conversation, redacted(err))
+	}
+	return nil
+}
+
+const openConversation = `
+SELECT conversation, bound_at FROM bindings
+WHERE account = @account AND address = @address AND closed_at IS NULL
+ORDER BY bound_at DESC LIMIT 1`
+
+// OpenConversation returns the newest cloud conversation of an address that has
+// not ended.
+func (s *Store) OpenConversation(ctx context.Context, account string, addr message.Address) (conversation string, boundAt time.Time, found bool, err error) {
+	row := s.pool.QueryRow(ctx, openConversation, pgx.StrictNamedArgs{"account": toText(account), "address": addressKey(addr)})
+	found, err = scanned(row, &conversation, &boundAt)
+	if err != nil {
+		return "", time.Time{}, false, fmt.Errorf("look up open conversation: %w", err)
+	}
+	return fromText(conversation), boundAt, found, nil
+}
+
+const address = `SELECT channel, consumer FROM bindings WHERE stream = @stream`
+
+// Address returns what a cloud conversation is bound to.
+func (s *Store) Address(ctx context.Context, account, conversation string) (message.Address, bool, error) {
+	var a message.Address
+	found, err := scanned(s.pool.QueryRow(ctx, address, pgx.StrictNamedArgs{"stream": cloudKey(account, conversation)}), &a.Channel, &a.Consumer)
+	if err != nil {
+		return message.Address{}, false, fmt.Errorf("look up address of conversation %s: %w", conversation, err)
+	}
+	return message.Address{Channel: fromText(a.Channel), Consumer: fromText(a.Consumer)}, found, nil
+}
+
+const latestReply = `SELECT reply FROM streams WHERE stream = @stream`
+
+// Reply returns the latest Inbound.Reply of a consumer, empty when there is none.
+func (s *Store) Reply(ctx context.Context, addr message.Address) (string, error) {
+	var reply string
+	if _, err := scanned(s.pool.QueryRow(ctx, latestReply, pgx.StrictNamedArgs{"stream": addressKey(addr)}), &reply); err != nil {
+		return "", fmt.Errorf("look up where answers go: %w", err)
+	}
+	return fromText(reply), nil
+}
+
+// scanned scans one row, which may be missing.
+func scanned(row pgx.Row, into ...any) (bool, error) {
+	err := row.Scan(into...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, redacted(err)
+}
+
+const lockStream = `SELECT pg_advisory_xact_lock(@lock)`
+
+const finishStream = `
+UPDATE streams SET dispatched_seq = greatest(dispatched_seq, @applied)
+WHERE stream = @stream`
+
+const finishAddress = `
+INSERT INTO streams AS s (stream, channel, consumer, address, opted_out)
+VALUES (@stream, @channel, @consumer, @stream, @opted_out)
+ON CONFLICT (stream) DO UPDATE SET opted_out = excluded.opted_out
+WHERE s.opted_out <> excluded.opted_out`
+
+// Finish writes back what a run that ends has applied, so that no later run gets
+// it again, and whether its consumer has opted out. It waits for dispatches of
+// these streams that are under way: what they handed over is either applied by
+// this run and marked here, or still theirs to mark.
+func (s *Store) Finish(ctx context.Context, addr message.Address, applied []message.Applied, optedOut bool) error {
+	last := map[string]int64{}
+	for _, a := range applied {
+		key := streamKey(a.Stream)
+		last[key] = max(last[key], a.Sequence)
+	}
+	keys := make([]string, 0, len(last))
+	for key := range last {
+		keys = append(keys, key)
+	}
+	// The order of locks is the same for all who take several.
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Compare(s.lockID(a), s.lockID(b)) })
+	b := &pgx.Batch{}
+	for _, key := range keys {
+		b.Queue(lockStream, pgx.StrictNamedArgs{"lock": s.lockID(key)})
+	}
+	slices.Sort(keys) // rows are taken as Append takes them
+	for _, key := range keys {
+		b.Queue(finishStream, pgx.StrictNamedArgs{"stream": key, "applied": last[key]})
+	}
+	b.Queue(finishAddress, pgx.StrictNamedArgs{
+		"stream": addressKey(addr), "channel": toText(addr.Channel), "consumer": toText(addr.Consumer), "opted_out": optedOut,
+	})
+	if err := s.pool.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("finish run: %w", redacted(err))
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+// Package db keeps in Postgres what must survive anything: the inbox of events
+// not yet known to their workflow, the directory that ties cloud conversations to
+// addresses, the ledger of what was sent, the journal, dead letters and ratings.
+//
+// SQL is written by hand next to the method that runs it. The package knows
+// neither Temporal nor the far sides, decides nothing about conversations, and
+// never looks into the bodies it stores.
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"parley/message"
+)
+
+// Options sizes a Store. The zero value is what one process needs; connections
+// are opened as they are needed and closed when idle for a minute.
+type Options struct {
+	Queries     int // connections for lookups and single statements; default 8
+	Dispatching int // connections for Dispatch, each held while Temporal answers; default 16
+	Committers  int // groups of arrivals, and of records, committed at the same time; default 2 each
+	Group       int // most arrivals or records in one commit; default 256
+	Waiting     int // most arrivals or records waiting for their commit; default 4,096
+	WaitingSize int // most bytes of arrivals waiting for their commit; default 64 MiB
+}
+
+func (o Options) withDefaults() Options {
+	def := func(n *int, v int) {
+		if *n <= 0 {
+			*n = v
+		}
+	}
+	def(&o.Queries, 8)
+	def(&o.Dispatching, 16)
+	def(&o.Committers, 2)
+	def(&o.Group, 256)
+	def(&o.Waiting, 4096)
+	def(&o.WaitingSize, 64<<20)
+	return o
+}
+
+// Store is Parley's part of a Postgres database. It keeps three pools, so that a
+// slow Temporal, which holds connections of Dispatch, takes none from Append.
+type Store struct {
+	writes   *pgxpool.Pool // what is committed in groups
+	pool     *pgxpool.Pool // everything else
+	dispatch *pgxpool.Pool
+	schema   string // tells our advisory locks and channel from those of another schema
+
+	arrivals *committer[message.Arrival]
+	outcomes *committer[[]message.Outcome]
+	close    sync.Once
+}
+
+// Open prepares a Store for the database at url. It does not wait for the
+// database to be there beyond one attempt, and does not need the schema yet.
+func Open(ctx context.Context, url string, o Options) (*Store, error) {
+	o = o.withDefaults()
+	s := &Store{}
+	var err error
+	if s.pool, err = newPool(ctx, url, o.Queries); err != nil {
+		return nil, err
+	}
+	if err := s.pool.QueryRow(ctx, `SELECT current_schema()::text`).Scan(&s.schema); err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("open database: %w", redacted(err))
+	}
+	if s.writes, err = newPool(ctx, url, 2*o.Committers); err != nil {
+		s.pool.Close()
+		return nil, err
+	}
+	if s.dispatch, err = newPool(ctx, url, o.Dispatching); err != nil {
+		s.pool.Close()
+		s.writes.Close()
+		return nil, err
+	}
+	s.arrivals = newCommitter(o, arrivalSize, s.storeArrivals)
+	s.outcomes = newCommitter(o, func([]message.Outcome) int { return 0 }, s.storeOutcomes)
+	return s, nil
+}
+
+// Close stops what is in the queues with a Transient error, waits for the commits
+// under way and closes all connections. It waits for calls of Dispatch to end.
+func (s *Store) Close() {
+	s.close.Do(func() {
+		s.arrivals.stop()
+		s.outcomes.stop()
+		s.writes.Close()
+		s.dispatch.Close()
+		s.pool.Close()
+	})
+}
+
+// Ready says whether the database answers and has the schema this program needs.
+func (s *Store) Ready(ctx context.Context) error {
+	var version int
+	if err := s.pool.QueryRow(ctx, `SELECT version FROM `+versionTable).Scan(&version); err != nil {
+		return fmt.Errorf("database not ready: %w", redacted(err))
+	}
+	if want := latestVersion(); version < want {
+		return fmt.Errorf("database not ready: schema is at version %d, %d is needed: run parley migrate", version, want)
+	}
+	return nil
+}
+
+// DigestKey returns the installation's random key of 32 bytes, made by the first Migrate.
+func (s *Store) DigestKey(ctx context.Context) ([]byte, error) {
+	var key []byte
+	if err := s.pool.QueryRow(ctx, `SELECT digest_key FROM installation`).Scan(&key); err != nil {
+		return nil, fmt.Errorf("read digest key: %w", redacted(err))
+	}
+	return key, nil
+}
+
+// alwaysOnDisk undoes a server's default that answers a commit before it is on disk.
+const alwaysOnDisk = `
+SELECT set_config('synchronous_commit', 'on', false)
+WHERE current_setting('synchronous_commit') = 'off'`
+
+func newPool(ctx context.Context, url string, size int) (*pgxpool.Pool, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("open database: DATABASE_URL cannot be read") // the cause quotes the URL
+	}
+	cfg.MaxConns = int32(size)
+	cfg.MinConns = 0
+	cfg.MaxConnIdleTime = time.Minute
+	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, alwaysOnDisk)
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", redacted(err))
+	}
+	return pool, nil
+}
+
+// redacted makes sure that an error of the driver holds no value of a row: the
+// server's Detail never gets into Error(), but a URL's password and a message that
+// quotes its input may.
+func redacted(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return &pgconn.PgError{Severity: pg.Severity, Code: pg.Code, Message: serverMessage(pg), ConstraintName: pg.ConstraintName}
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// serverMessage is the server's message without what it quotes when the input is
+// to blame (class 22, data exception).
+func serverMessage(pg *pgconn.PgError) string {
+	if strings.HasPrefix(pg.Code, "22") {
+		return "data exception"
+	}
+	return pg.Message
+}
