@@ -94,14 +94,6 @@ func toTime(t time.Time) time.Time {
 	return t
 }
 
-func toTexts(in []string) []string {
-	out := make([]string, len(in))
-	for i, s := range in {
-		out[i] = toText(s)
-	}
-	return out
-}
-
 func fromTexts(in []string) []string {
 	if len(in) == 0 {
 		return nil
