@@ -65,6 +65,8 @@ func (s *channelSender) confirm(ctx context.Context, c *conversation.Command, e 
 	return verdict{park: s.channel.Uncertain == Park}, nil
 }
 
+func (s *channelSender) sees(*conversation.Command, message.Outcome) {}
+
 func (s *channelSender) bury(c *conversation.Command) message.DeadLetter {
 	return buried(c, s.in, "cloud/"+s.in.Account)
 }

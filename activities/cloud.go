@@ -60,6 +60,13 @@ func (s *cloudSender) place(c *conversation.Command) (conv, dialog string) {
 	return conv, dialog
 }
 
+// sees learns from an opening where the messages behind it go.
+func (s *cloudSender) sees(c *conversation.Command, o message.Outcome) {
+	if c.Kind == conversation.OpenConversation {
+		s.conversation = o.Conversation
+	}
+}
+
 func (s *cloudSender) send(ctx context.Context, c *conversation.Command) (message.Outcome, error) {
 	conv, dialog := s.place(c)
 	if c.Kind == conversation.OpenConversation {
@@ -133,7 +140,6 @@ func (s *cloudSender) opened(ctx context.Context, conv string) (message.Outcome,
 	if err != nil { // its first notification will bind it
 		return message.Outcome{}, &fault.Error{Class: fault.Uncertain, Op: "bind", Err: err}
 	}
-	s.conversation = conv
 	return message.Outcome{Account: s.in.Account, Conversation: conv, Dialog: conv, Sequence: -1}, nil
 }
 
@@ -179,9 +185,6 @@ func (s *cloudSender) confirm(ctx context.Context, c *conversation.Command, e me
 		return verdict{}, err
 	}
 	if found {
-		if c.Kind == conversation.OpenConversation {
-			s.conversation = out.Conversation
-		}
 		return verdict{outcome: &out}, nil
 	}
 	// A second CONVERSATION is refused while the first is open: it cannot double.

@@ -20,6 +20,8 @@ type sender interface {
 	confirm(ctx context.Context, c *conversation.Command, e message.Entry) (verdict, error)
 	// send does a command, once.
 	send(ctx context.Context, c *conversation.Command) (message.Outcome, error)
+	// sees a command that is done, now or by an earlier attempt.
+	sees(c *conversation.Command, o message.Outcome)
 	// bury describes a command as a dead letter.
 	bury(c *conversation.Command) message.DeadLetter
 }
@@ -65,6 +67,7 @@ func (a *Activities) run(ctx context.Context, commands []conversation.Command, s
 			out.Stop.Done = outcome.Parts
 			return out
 		}
+		s.sees(c, outcome)
 		doubt = doubt && entry.State == message.Done
 		out.Results = append(out.Results, result(c, outcome))
 	}

@@ -130,7 +130,7 @@ const publishLimit = 8000
 // where there is none yet.
 func (s *State) publish(in message.Inbound) {
 	if s.Cloud.Conversation == "" && !s.ToCloud.opens() {
-		s.ToCloud.push(Command{ID: message.NewID("open", string(in.ID)), Kind: OpenConversation})
+		s.ToCloud.push(Command{ID: s.openingID(in), Kind: OpenConversation})
 		s.Stage = Opening
 	}
 	s.Counts.Inbound++
@@ -146,6 +146,16 @@ func (s *State) publish(in message.Inbound) {
 		}
 		s.ToCloud.push(c)
 	}
+}
+
+// openingID names the opening that a message causes. A message that met a closed
+// conversation causes another one, so the conversation before is part of it.
+func (s *State) openingID(in message.Inbound) message.ID {
+	before := ""
+	if n := len(s.Past); n > 0 {
+		before = s.Past[n-1]
+	}
+	return message.NewID("open", string(in.ID), before)
 }
 
 // opens says whether the opening of a conversation for the current stage is queued.
