@@ -1,0 +1,53 @@
+# Everything a person or CI does with this repository. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+GO ?= go
+DEV := bin/parley-dev
+
+# Tests in this repository wait for conditions; the limit only ends what hangs.
+TEST_FLAGS ?= -timeout=15m
+BENCH_STORE ?= postgres
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build and start everything on this machine, until Ctrl-C (ARGS="-h" for the options)
+	@$(DEV) run $(ARGS)
+
+.PHONY: test
+test: build ## run all tests, beside a throwaway Postgres and Temporal
+	$(DEV) exec -temporal -- $(GO) test $(TEST_FLAGS) ./...
+	cd dev && $(GO) test $(TEST_FLAGS) ./...
+
+.PHONY: check
+check: build ## what a commit should pass: format, vet, lint, tidy, and the tests with the race detector but without end-to-end
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	cd dev && $(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) tool workflowcheck ./workflows/... ./conversation/...
+	$(GO) mod tidy -diff
+	cd dev && $(GO) mod tidy -diff
+	$(DEV) exec -temporal -- $(GO) test -race -short $(TEST_FLAGS) ./...
+
+.PHONY: bench
+bench: build ## measure on this machine (BENCH_STORE=sqlite for Temporal as in make run)
+	$(DEV) exec -durable -temporal -temporal-store=$(BENCH_STORE) -- $(GO) run ./bench $(ARGS)
+
+.PHONY: build
+build: ## build bin/parley and bin/parley-dev; the first time takes minutes, most of it the Temporal server
+	@if [ ! -x $(DEV) ]; then echo "building the Temporal server from source; the first time this takes some minutes"; fi
+	cd dev && $(GO) build -o ../$(DEV) .
+	$(GO) build -o bin/parley ./cmd/parley
+
+.PHONY: clean
+clean: ## remove the state of make run: databases, logs, secrets of the demo
+	@if [ -e .parley/lock ] && command -v flock >/dev/null && ! flock -n .parley/lock true; then echo "make run is still running; stop it first"; exit 1; fi
+	@if [ -L .parley/postgres ]; then rm -rf "$$(readlink .parley/postgres)"; fi
+	rm -rf .parley
