@@ -66,7 +66,7 @@ func (c *Client) fetchDomain(ctx context.Context, service string) (kept[string],
 	if err != nil {
 		return kept[string]{}, err
 	}
-	if err := a.judge(op, repeatable, c.now()); err != nil {
+	if err := a.judgeAccount(op, c.now()); err != nil {
 		return kept[string]{}, err
 	}
 	var found struct {

@@ -51,7 +51,7 @@ func (c *Client) reach(ctx context.Context, op, service string, e effect, path s
 			return answer{}, fault.New(fault.Rejected, op, "the request cannot be made")
 		}
 		a, err := c.exchange(req, op, e)
-		lost := a.status == http.StatusNotFound || errors.Is(err, errNotConnected)
+		lost := ctx.Err() == nil && (a.status == http.StatusNotFound || errors.Is(err, errNotConnected))
 		if again || !lost || !c.domains.moved(ctx, service, base) {
 			return a, err
 		}

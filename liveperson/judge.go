@@ -74,10 +74,11 @@ func (a answer) class(e effect) fault.Class {
 	}
 }
 
-// judgeToken judges the token endpoint, which speaks OAuth: a 400 is about our
-// credentials too.
-func (a answer) judgeToken(op string, now time.Time) error {
-	if a.status == http.StatusBadRequest {
+// judgeAccount judges what is asked in the account's name and holds nothing of
+// any message: whatever is refused there is refused to all messages alike, until
+// the account's configuration is mended.
+func (a answer) judgeAccount(op string, now time.Time) error {
+	if a.class(repeatable) == fault.Rejected {
 		return &fault.Error{Class: fault.Denied, Op: op, Code: a.shownCode(), Err: a.cause()}
 	}
 	return a.judge(op, repeatable, now)
@@ -210,12 +211,9 @@ func (a answer) element(raw json.RawMessage) (answer, envelope) {
 // single is an answer to one request. An envelope that reports a failure counts,
 // whatever the HTTP status around it.
 func (a answer) single() answer {
-	if a.status != http.StatusOK {
-		return a
-	}
-	if part, _ := a.element(a.body); part.status != 0 || json.Valid(a.body) {
-		part.cut = a.cut
-		return part
+	var e envelope
+	if a.status == http.StatusOK && json.Unmarshal(a.body, &e) == nil && e.Code != nil {
+		a.status = statusOf(e.Code)
 	}
 	return a
 }

@@ -86,6 +86,28 @@ func clean(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
 }
 
+// harmless is a value whose texts are clean.
+func harmless(v any) any {
+	switch v := v.(type) {
+	case string:
+		return clean(v)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = harmless(v[i])
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, inner := range v {
+			out[clean(k)] = harmless(inner)
+		}
+		return out
+	default:
+		return v
+	}
+}
+
 // integer reads a number, also one in quotes or with an empty fraction.
 func integer(v any) (int64, bool) {
 	s, ok := plain(v)

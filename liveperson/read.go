@@ -1,7 +1,6 @@
 package liveperson
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 )
@@ -11,7 +10,7 @@ import (
 const longestName = 200
 
 // readMessage reads one change of a MessagingEventNotification.
-func readMessage(n node, _ json.RawMessage) (Event, string) {
+func readMessage(n node) (Event, string) {
 	event := n.node("event")
 	originator := n.node("originatorMetadata")
 	e := Event{
@@ -108,7 +107,7 @@ func externalID(places ...node) string {
 }
 
 // readChange reads one change of an ExConversationChangeNotification.
-func readChange(n node, _ json.RawMessage) (Event, string) {
+func readChange(n node) (Event, string) {
 	result := n.node("result")
 	details := result.node("conversationDetails")
 	c := &Change{

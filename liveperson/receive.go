@@ -88,7 +88,7 @@ func decodeSignature(s string, size int) ([]byte, bool) {
 // ignores, and what it needs may be missing, or of a neighbouring type.
 func parse(body []byte) Received {
 	var n struct {
-		Type string          `json:"type"`
+		Type any             `json:"type"`
 		Body json.RawMessage `json:"body"`
 	}
 	var list struct {
@@ -98,7 +98,8 @@ func parse(body []byte) Received {
 	if json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &n) != nil {
 		return dead("not a JSON object", body)
 	}
-	read := reader(n.Type)
+	kind, _ := plain(n.Type)
+	read := reader(kind)
 	switch {
 	case read == nil:
 		return dead("unknown type of notification", body)
@@ -109,9 +110,12 @@ func parse(body []byte) Received {
 	if json.Unmarshal(list.Changes, &changes) != nil {
 		changes = []json.RawMessage{list.Changes}
 	}
+	if len(changes) == 0 {
+		return dead("no changes", body)
+	}
 	var r Received
 	for _, raw := range changes {
-		e, reason := read(object(raw), raw)
+		e, reason := read(object(raw))
 		if reason == "" {
 			e.Raw = raw
 			if e.Time.IsZero() {
@@ -134,7 +138,7 @@ func dead(reason string, body []byte) Received {
 
 // reader returns what reads one change of a notification, nil for an unknown
 // type. It gives back a reason when the change cannot be used.
-func reader(kind string) func(node, json.RawMessage) (Event, string) {
+func reader(kind string) func(node) (Event, string) {
 	switch kind[strings.LastIndexByte(kind, '.')+1:] {
 	case "MessagingEventNotification":
 		return readMessage

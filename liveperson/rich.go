@@ -100,7 +100,7 @@ func (f *fallback) element(n node, depth int) {
 	case "text":
 		f.say(n.text("text"))
 	case "image":
-		f.say(n.text("caption"))
+		f.say(firstOf(n, "caption", "alt", "url"))
 	case "button", "submitButton":
 		f.button(n)
 		return
@@ -111,7 +111,7 @@ func (f *fallback) element(n node, depth int) {
 		f.link(n.text("title"), n.text("url"))
 	case "map":
 		if n.node("click") == nil {
-			f.place("", n)
+			f.place(firstOf(n, "tooltip", "alt"), n)
 		}
 	case "keyValuePairList":
 		for _, pair := range n.nodes("elements") {
@@ -195,8 +195,8 @@ func (f *fallback) choice(title, said string, n node) {
 		return
 	}
 	c := Choice{Title: title, Text: said}
-	if m, ok := n.node("click")["metadata"]; ok && m != nil {
-		c.Metadata, _ = json.Marshal(m)
+	if m := n.node("click")["metadata"]; m != nil {
+		c.Metadata, _ = json.Marshal(harmless(m))
 	}
 	f.choices = append(f.choices, c)
 	f.say(strconv.Itoa(len(f.choices)) + ") " + title)

@@ -175,13 +175,13 @@ func (a answer) open(op string, e effect) (json.RawMessage, error) {
 		class = fault.Uncertain
 	}
 	var got envelope
-	switch err := json.Unmarshal(a.body, &got); {
-	case e == repeatable && len(bytes.TrimSpace(a.body)) == 0 && !a.cut:
+	switch {
+	case json.Unmarshal(a.body, &got) == nil:
+		return got.Body, nil
+	case e == repeatable && !a.cut && (len(bytes.TrimSpace(a.body)) == 0 || json.Valid(a.body)):
 		return nil, nil
-	case err != nil:
-		return nil, &fault.Error{Class: class, Op: op, Code: strconv.Itoa(a.status), Err: answer{}.cause()}
 	}
-	return got.Body, nil
+	return nil, &fault.Error{Class: class, Op: op, Code: strconv.Itoa(a.status), Err: answer{}.cause()}
 }
 
 // call makes a call of the Send API on a consumer's behalf. part picks what is to

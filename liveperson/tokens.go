@@ -38,7 +38,7 @@ func (c *Client) fetchAppJWT(ctx context.Context) (kept[string], error) {
 		return req, err
 	})
 	if err == nil {
-		err = a.judgeToken(op, c.now())
+		err = a.judgeAccount(op, c.now())
 	}
 	if err != nil {
 		return kept[string]{}, err
