@@ -47,10 +47,10 @@ func positive(s string) int {
 	return max(n, 1)
 }
 
-// status reads what became of a message of ours. Every status of it proves that
-// the message exists, which settles an uncertain send; an event comes of those
-// that a receipt can say. Of a text in parts, the last one's delivery is the
-// text's, and the failure of any is.
+// status reads what became of a message of ours. An event comes of what a receipt
+// can say. Of a text in parts, the last one's delivery is the text's, and the
+// failure of any is. Any status of the last part, and only of that one, proves
+// that all of the text was sent, which settles an uncertain send.
 func (a *Adapter) status(r *channels.Received, w channels.Webhook, form url.Values) {
 	sid, to, status := sidOf(form), form.Get("To"), strings.ToLower(form.Get("MessageStatus"))
 	if status == "" {
@@ -62,10 +62,11 @@ func (a *Adapter) status(r *channels.Received, w channels.Webhook, form url.Valu
 		return
 	}
 	o := originOf(w.Query)
-	if o.message != "" {
-		r.Echoes = append(r.Echoes, message.Echo{Scope: a.channel, Key: o.message, Sequence: o.part - 1, At: w.At})
+	last := o.part == o.parts
+	if last && o.message != "" {
+		r.Echoes = append(r.Echoes, message.Echo{Scope: a.channel, Key: o.message, Sequence: -1, At: w.At})
 	}
-	if state == "" || (state != message.Failed && o.part < o.parts) {
+	if state == "" || (state != message.Failed && !last) {
 		return
 	}
 	receipt := message.Receipt{Message: o.message, Ref: sid, State: state}
