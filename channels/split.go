@@ -15,6 +15,9 @@ import (
 // below 2 is taken as 2, which is what the largest character needs.
 func Split(text string, limit int) []string {
 	limit = max(limit, 2)
+	if text != "" && units(text) <= limit {
+		return []string{text} // nearly always
+	}
 	var parts []string
 	s := splitter{limit: limit}
 	for _, g := range graphemes(text, limit) {
