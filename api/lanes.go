@@ -19,6 +19,8 @@ type job struct {
 	at   time.Time // when what it is about happened
 	must bool      // is done even when it is late, because it ends something
 	do   func(context.Context) error
+
+	tries int // failed ones so far
 }
 
 // lane does jobs for one target, so that a slow one delays no other. Nothing waits
@@ -29,10 +31,10 @@ type lane struct {
 	within  time.Duration
 	backlog *backlog
 	count   func(outcome string)
-	failed  func(error)
+	failed  func(job, error)
 }
 
-func newLane(within time.Duration, b *backlog, count func(outcome string), failed func(error)) *lane {
+func newLane(within time.Duration, b *backlog, count func(outcome string), failed func(job, error)) *lane {
 	l := &lane{seed: maphash.MakeSeed(), within: within, backlog: b, count: count, failed: failed}
 	for range laneWorkers {
 		l.queues = append(l.queues, make(chan job, laneWaiting))
@@ -83,7 +85,8 @@ func (l *lane) run(ctx context.Context, j job) {
 	defer cancel()
 	if err := j.do(ctx); err != nil {
 		l.count("failed")
-		l.failed(err)
+		j.tries++
+		l.failed(j, err)
 		return
 	}
 	l.count("done")

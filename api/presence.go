@@ -21,7 +21,8 @@ const (
 	presenceWithin = 3 * time.Second
 	clearAfter     = 10 * time.Second
 	sayAgainAfter  = 5 * time.Second // typing that goes on is not passed on more often
-	readAgainAfter = 700 * time.Millisecond
+	againAfter     = 700 * time.Millisecond
+	mostTries      = 3 // to switch typing off
 	mostTyping     = 10_000
 	mostLater      = 256
 	stopWithin     = 2 * time.Second
@@ -129,10 +130,15 @@ func NewPresence(c PresenceConfig) *Presence {
 
 func (p *Presence) lane(target string) *lane {
 	count := func(outcome string) { p.Ops.metrics.presence.WithLabelValues(target, outcome).Inc() }
-	failed := func(err error) {
+	var l *lane
+	failed := func(j job, err error) {
 		p.Log.Debug("presence not passed on", "target", target, "class", fault.ClassOf(err), "err", err)
+		if class := fault.ClassOf(err); j.must && j.tries < mostTries && class != fault.Gone && class != fault.Rejected {
+			p.soon(func() { l.submit(j) })
+		}
 	}
-	return newLane(p.Within, &p.backlog, count, failed)
+	l = newLane(p.Within, &p.backlog, count, failed)
+	return l
 }
 
 // Run passes presence on until ctx is done; then everything that is switched on is

@@ -127,7 +127,7 @@ func (p *Presence) agentRead(where conversationKey, dialog string, sequences []i
 	look(func() { p.soon(second) })()
 }
 
-// soon does something at a sweep after readAgainAfter, if there is room.
+// soon does something at a sweep after againAfter, if there is room.
 func (p *Presence) soon(do func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -135,7 +135,7 @@ func (p *Presence) soon(do func()) {
 		p.lookups.count("dropped")
 		return
 	}
-	p.later = append(p.later, later{due: time.Now().Add(readAgainAfter), do: do})
+	p.later = append(p.later, later{due: time.Now().Add(againAfter), do: do})
 }
 
 // signal finds out where a conversation lives and leaves the rest to that

@@ -130,9 +130,12 @@ func load(l envconfig.Lookuper, environ []string, used part, ops string) (Config
 	return c, s.err()
 }
 
-// elsewhere lists the PARLEY_ variables that are read by others: make run, the
-// texts, the simulator.
-var elsewhere = []string{}
+// elsewhere lists the PARLEY_ variables that others read: the commands themselves
+// and make run.
+var elsewhere = []string{"PARLEY_DEV", "PARLEY_LOG_LEVEL", "PARLEY_TEMPORAL_UI", "PARLEY_TEXTS", "PARLEY_WORKER_OPS_ADDR"}
+
+// families begin the names of variables of which a program of its own knows more.
+var families = []string{"PARLEY_DEV_", "PARLEY_SIMULATOR_"}
 
 func (s *settings) database() Secret {
 	const name = "DATABASE_URL"
@@ -262,7 +265,7 @@ func (s *settings) twilio(p string) *TwilioChannel {
 	return &TwilioChannel{
 		AccountSID: s.word(p+"ACCOUNT_SID", "the account SID that Twilio's console shows"),
 		AuthTokens: s.secrets(p+"AUTH_TOKEN", "the auth token that Twilio's console shows"),
-		From:       s.word(p+"FROM", `the number to send from, such as "+15550100900"`),
+		From:       s.required(p+"FROM", `the number to send from, such as "+15550100900"`),
 		BaseURL:    s.base(p+"BASE_URL", defaultTwilio),
 	}
 }

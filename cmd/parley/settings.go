@@ -22,9 +22,7 @@ type ConfigError struct {
 	Problems []string // each begins with the variable's name and says what to do
 }
 
-func (e *ConfigError) Error() string {
-	return "configuration: " + strconv.Itoa(len(e.Problems)) + " to mend\n" + strings.Join(e.Problems, "\n")
-}
+func (e *ConfigError) Error() string { return strings.Join(e.Problems, "\n") }
 
 // Secret is a value that no log and no error shows.
 type Secret string
@@ -159,6 +157,9 @@ func (s *settings) secrets(name, what string) Secrets {
 	return list
 }
 
+// leastKey is how many bytes a signing secret must have: fewer can be guessed.
+const leastKey = 16
+
 // signingSecrets reads secrets of Standard Webhooks: "whsec_" and Base64.
 func (s *settings) signingSecrets(name string) Secrets {
 	list := s.secrets(name, `a secret such as "whsec_" and 24 to 64 random bytes in Base64`)
@@ -170,8 +171,8 @@ func (s *settings) signingSecrets(name string) Secrets {
 			s.problem(name, `has an entry that does not begin with "whsec_"; write whsec_ and the secret in Base64`)
 		case err != nil:
 			s.problem(name, `has an entry whose part after "whsec_" is not Base64; encode it with "base64"`)
-		case len(key) == 0:
-			s.problem(name, `has an entry with nothing after "whsec_"; make one with "openssl rand -base64 32"`)
+		case len(key) < leastKey:
+			s.problem(name, `has an entry of fewer than %d bytes after "whsec_"; make one with "openssl rand -base64 32"`, leastKey)
 		}
 	}
 	return list
@@ -321,7 +322,8 @@ func (s *settings) strangers(environ []string) []string {
 	var out []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, "PARLEY_") || s.asked[name] {
+		if !strings.HasPrefix(name, "PARLEY_") || s.asked[name] ||
+			slices.ContainsFunc(families, func(f string) bool { return strings.HasPrefix(name, f) }) {
 			continue
 		}
 		warning := name + ": is not a variable of Parley, or not one of its kind of channel; remove it"
