@@ -8,6 +8,7 @@ package postgres
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,7 +41,7 @@ var places = []string{
 func FindPrograms(major string) (string, error) {
 	if dir := os.Getenv("PARLEY_DEV_POSTGRES_BIN"); dir != "" {
 		if !complete(dir) {
-			return "", errors.New("PARLEY_DEV_POSTGRES_BIN: no initdb and postgres in " + dir)
+			return "", fmt.Errorf("PARLEY_DEV_POSTGRES_BIN=%s: %w", dir, ErrNoPrograms)
 		}
 		return dir, nil
 	}
