@@ -85,6 +85,9 @@ func (s *Store) atomically(ctx context.Context, b *pgx.Batch) error {
 // processes do not block each other in a circle; the row's lock is held until the
 // commit, so numbers become visible in order.
 //
+// Whether an event is stored already is asked per event, by index: written as NOT
+// EXISTS it would be turned into a join with the whole inbox.
+//
 // An event that another process stores at the same moment ends in a unique
 // violation: nothing of the group is kept, and the group is tried again.
 const number = `
@@ -95,7 +98,7 @@ WITH incoming AS (
 ), fresh AS (
     SELECT i.*, row_number() OVER (PARTITION BY i.stream ORDER BY i.n) AS k, count(*) OVER (PARTITION BY i.stream) AS added
     FROM incoming i
-    WHERE NOT EXISTS (SELECT FROM inbox x WHERE x.source = i.source AND x.event_id = i.event_id)
+    WHERE (SELECT x.seq FROM inbox x WHERE x.source = i.source AND x.event_id = i.event_id) IS NULL
 ), counted AS (
     INSERT INTO streams AS s (stream, channel, consumer, account, conversation, address, last_seq, urgent_seq, reply)
     SELECT stream, min(channel), min(consumer), min(account), min(conversation),
@@ -210,8 +213,8 @@ WITH bound AS (
     SELECT DISTINCT ON (t.stream) t.stream, t.account, t.conversation, c.address, c.channel, c.consumer
     FROM unnest(@stream::text[], @account::text[], @conversation::text[], @lp_id::text[])
         AS t (stream, account, conversation, lp_id)
-    JOIN consumers c ON c.account = t.account AND c.lp_id = t.lp_id
-    WHERE NOT EXISTS (SELECT FROM bindings b WHERE b.stream = t.stream)
+    CROSS JOIN LATERAL (SELECT * FROM consumers x WHERE x.account = t.account AND x.lp_id = t.lp_id LIMIT 1) c
+    WHERE (SELECT b.bound_at FROM bindings b WHERE b.stream = t.stream) IS NULL
     ORDER BY t.stream
     ON CONFLICT (stream) DO NOTHING
     RETURNING stream, account, conversation, address, channel, consumer
