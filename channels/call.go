@@ -2,11 +2,12 @@ package channels
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -20,19 +21,20 @@ const maxAnswer = 1 << 20
 // minThrottle is the shortest wait after a 429.
 const minThrottle = time.Second
 
+// callTimeout bounds one request; a send of several parts takes several requests.
+const callTimeout = 20 * time.Second
+
 // Caller sends one request at a time to a provider and judges whether it left.
+// It follows no redirect, which would take credentials or the consumer's words elsewhere.
 type Caller struct {
-	op     string
-	client *http.Client
-	now    func() time.Time
+	op        string
+	transport http.RoundTripper
+	now       func() time.Time
 }
 
-// NewCaller returns a caller whose errors name op, e.g. "twilio: send". It never
-// follows a redirect, which would take credentials or the consumer's words elsewhere.
+// NewCaller returns a caller whose errors name op, e.g. "twilio: send".
 func NewCaller(op string, o Options) *Caller {
-	client := *o.Client
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Caller{op: op, client: &client, now: o.Now}
+	return &Caller{op: op, transport: o.Transport, now: o.Now}
 }
 
 // Answer is what a provider answered. Body may be cut short when the connection broke.
@@ -55,7 +57,9 @@ func (c *Caller) Do(ctx context.Context, req *http.Request) (Answer, error) {
 		GetConn: func(string) { left.Store(false) },
 		GotConn: func(httptrace.GotConnInfo) { left.Store(true) },
 	}
-	resp, err := c.client.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	ctx, cancel := context.WithTimeout(httptrace.WithClientTrace(ctx, trace), callTimeout)
+	defer cancel()
+	resp, err := c.transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		return Answer{}, c.unanswered(err, left.Load())
 	}
@@ -69,16 +73,26 @@ func (c *Caller) unanswered(err error, left bool) error {
 	if left {
 		class = fault.Uncertain
 	}
-	return &fault.Error{Class: class, Op: c.op, Err: withoutURL(err)}
+	return &fault.Error{Class: class, Op: c.op, Err: discreet(err)}
 }
 
-// withoutURL drops the URL from err: it may hold an account or an ID.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
+var errNoAnswer = errors.New("what came back was no answer in HTTP")
+
+// discreet returns err if its text is known to be about the network. Others may
+// quote what the far side wrote, and that may be the consumer's words.
+func discreet(err error) error {
+	var (
+		network     net.Error // operations, names, timeouts
+		certificate *tls.CertificateVerificationError
+		alert       tls.AlertError
+	)
+	switch {
+	case errors.As(err, &network), errors.As(err, &certificate), errors.As(err, &alert),
+		errors.Is(err, context.Canceled), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	default:
+		return errNoAnswer
 	}
-	return err
 }
 
 // Judge returns the error for an answer that is not a success: class with the

@@ -107,21 +107,20 @@ func (c *Checks) Err() error { return errors.Join(c.errs...) }
 
 // Options are the parts of an adapter that tests replace.
 type Options struct {
-	Client *http.Client
-	Now    func() time.Time
+	Transport http.RoundTripper
+	Now       func() time.Time
 }
 
 // Option changes Options.
 type Option func(*Options)
 
-// WithClient has requests sent by client; redirects are not followed all the same.
-func WithClient(client *http.Client) Option { return func(o *Options) { o.Client = client } }
+// WithTransport has requests sent by transport.
+func WithTransport(transport http.RoundTripper) Option {
+	return func(o *Options) { o.Transport = transport }
+}
 
 // WithClock has the adapter read the time from now.
 func WithClock(now func() time.Time) Option { return func(o *Options) { o.Now = now } }
-
-// callTimeout bounds one request; a send of several parts takes several requests.
-const callTimeout = 20 * time.Second
 
 // idlePerHost keeps enough connections open for the sends of a busy channel.
 const idlePerHost = 64
@@ -132,10 +131,10 @@ func NewOptions(opts []Option) Options {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if o.Client == nil {
+	if o.Transport == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.MaxIdleConnsPerHost = idlePerHost
-		o.Client = &http.Client{Transport: transport, Timeout: callTimeout}
+		o.Transport = transport
 	}
 	return o
 }

@@ -95,3 +95,12 @@ func hangUp(w http.ResponseWriter, _ *http.Request) {
 		_ = conn.Close()
 	}
 }
+
+// babble answers with the words it was sent, but not in HTTP.
+func babble(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err == nil {
+		_, _ = io.WriteString(conn, canary+"\r\n\r\n")
+		_ = conn.Close()
+	}
+}

@@ -326,6 +326,13 @@ func (s *suite) unanswered(t *testing.T) {
 			t.Errorf("%d requests, want two", calls)
 		}
 	})
+	t.Run("an answer that is no HTTP", func(t *testing.T) {
+		t.Parallel()
+		p, a := s.start(t)
+		p.at(1, babble)
+		_, err := a.Send(t.Context(), s.outbound(message.NewID("1"), canary))
+		s.fails(t, err, fault.Uncertain)
+	})
 	t.Run("out of time", func(t *testing.T) {
 		t.Parallel()
 		p, a := s.start(t)
@@ -345,11 +352,13 @@ func (s *suite) redirect(t *testing.T) {
 		t.Error("credentials or words were taken elsewhere")
 	}))
 	t.Cleanup(elsewhere.Close)
-	for _, status := range []int{301, 302, 303, 307, 308} {
-		p, a := s.start(t)
-		p.at(1, refuse(Refusal{Status: status, Header: http.Header{"Location": {elsewhere.URL}}}))
-		_, err := a.Send(t.Context(), s.outbound(message.NewID("1"), canary))
-		s.fails(t, err, fault.Denied)
+	for _, location := range []string{elsewhere.URL, "::" + canary, ""} {
+		for _, status := range []int{301, 302, 303, 307, 308} {
+			p, a := s.start(t)
+			p.at(1, refuse(Refusal{Status: status, Header: http.Header{"Location": {location}}}))
+			_, err := a.Send(t.Context(), s.outbound(message.NewID("1"), canary))
+			s.fails(t, err, fault.Denied)
+		}
 	}
 }
 

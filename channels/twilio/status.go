@@ -49,8 +49,8 @@ func positive(s string) int {
 
 // status reads what became of a message of ours. An event comes of what a receipt
 // can say. Of a text in parts, the last one's delivery is the text's, and the
-// failure of any is. Any status of the last part, and only of that one, proves
-// that all of the text was sent, which settles an uncertain send.
+// failure of any is. Only what is about the last part bears our ID: it proves that
+// all of the text was sent, which settles an uncertain send.
 func (a *Adapter) status(r *channels.Received, w channels.Webhook, form url.Values) {
 	sid, to, status := sidOf(form), form.Get("To"), strings.ToLower(form.Get("MessageStatus"))
 	if status == "" {
@@ -69,7 +69,10 @@ func (a *Adapter) status(r *channels.Received, w channels.Webhook, form url.Valu
 	if state == "" || (state != message.Failed && !last) {
 		return
 	}
-	receipt := message.Receipt{Message: o.message, Ref: sid, State: state}
+	receipt := message.Receipt{Ref: sid, State: state}
+	if last {
+		receipt.Message = o.message
+	}
 	if state == message.Failed {
 		receipt.Code = failureCode(form, status)
 	}
