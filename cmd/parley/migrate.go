@@ -12,7 +12,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
+	sdktemporal "go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"parley/db"
@@ -126,8 +126,8 @@ func prepareSearchAttributes(ctx context.Context, c client.Client, namespace str
 	return nil
 }
 
-func searchAttributes() []temporal.SearchAttributeKey {
-	return []temporal.SearchAttributeKey{
+func searchAttributes() []sdktemporal.SearchAttributeKey {
+	return []sdktemporal.SearchAttributeKey{
 		workflows.Account, workflows.Channel, workflows.Conversed, workflows.StageKey,
 		workflows.AttentionKey, workflows.Skill, workflows.CSAT, workflows.FCR,
 	}
