@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,8 +122,16 @@ func (a answer) cause() error {
 	return fmt.Errorf("answered %d", a.status)
 }
 
-// word returns v if it looks like a code and like nothing else: it goes into
-// errors and logs, where no text and no telephone number may go.
+// oauthCodes are what a token endpoint may say.
+//
+// Source: RFC 6749, 4.1.2.1 and 5.2.
+var oauthCodes = []string{
+	"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
+	"invalid_scope", "access_denied", "server_error", "temporarily_unavailable",
+}
+
+// word returns v if it is a code and nothing else: it goes into errors and logs,
+// where no text and no telephone number may go.
 func word(v any) string {
 	switch v := v.(type) {
 	case float64:
@@ -133,12 +142,7 @@ func word(v any) string {
 		if n, err := strconv.Atoi(v); err == nil {
 			return word(float64(n))
 		}
-		for _, r := range v {
-			if (r < 'a' || r > 'z') && r != '_' {
-				return ""
-			}
-		}
-		if len(v) <= 32 {
+		if slices.Contains(oauthCodes, v) {
 			return v
 		}
 	}

@@ -235,3 +235,15 @@ func sign(body []byte) http.Header {
 	mac.Write(body)
 	return signedAs("sha256=" + hex.EncodeToString(mac.Sum(nil)))
 }
+
+func BenchmarkReceive(b *testing.B) {
+	body, err := os.ReadFile("testdata/notifications/survey-opens.json")
+	require.NoError(b, err)
+	c, header := newClient(b, "https://unused", secret), sign(body)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Receive(header, body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
