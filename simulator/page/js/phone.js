@@ -1,0 +1,294 @@
+// The consumer's phone. Everything sent here goes through the simulator's
+// provider, which posts a signed webhook to Parley.
+
+import { get, phonePath, post, put } from "./api.js";
+import { makeBubble, starter, updateBubble } from "./bubbles.js";
+import { Consumers, invent } from "./consumers.js";
+import { byId, enterSends, grow, h, keyed, later, set, sticky, write } from "./dom.js";
+import { Typist } from "./typist.js";
+import { channelTitle, clock, initials, prettyNumber } from "./words.js";
+
+const STARTERS = ["Hi, where is my order?", "I was charged twice.", "Can I return these shoes?"];
+
+export class Phone {
+  #stream;
+  #channels = [];
+  #channel = null;
+  #consumers = new Consumers();
+  #who = { id: "", name: "" };
+  #messages = new Map();
+  #failures = new Map(); // what Parley, or the network, said about a message
+  #known = new Map(); // names of phones by channel and consumer
+  #typist;
+  #unreported = false;
+
+  constructor(stream) {
+    this.#stream = stream;
+    this.#typist = new Typist((on) => this.#isChat() && post(this.#path("typing"), { on }));
+    this.#wire();
+    stream.on("hello", (state) => this.#start(state));
+    stream.on("phone", (e) => this.#happened(e));
+    stream.on("reset", () => this.#load());
+    stream.on("lost", () => this.#load());
+  }
+
+  /** show puts another consumer's phone on the table. */
+  show(channelName, consumer, name) {
+    const channel = this.#channels.find((c) => c.name === channelName);
+    if (!channel) return;
+    this.#channel = channel;
+    this.#consumers.keepChannel(channel.name);
+    this.#who = this.#consumers.keep(channel, { id: consumer, name: name ?? "" });
+    this.#load();
+  }
+
+  /** holds says whether the phone on the table is that one. */
+  holds(phone) {
+    return Boolean(phone) && phone.channel === this.#channel?.name && phone.consumer === this.#who.id;
+  }
+
+  #isChat() {
+    return this.#channel?.kind === "http";
+  }
+
+  #path(act) {
+    return phonePath(this.#channel.name, this.#who.id, act);
+  }
+
+  #wire() {
+    const input = byId("phone-input");
+    const form = byId("phone-form");
+    enterSends(input, form);
+    input.addEventListener("input", () => {
+      grow(input);
+      set(byId("phone-send"), { disabled: !input.value.trim() });
+      this.#typist.typed(input.value);
+    });
+    form.addEventListener("submit", (e) => {
+      e.preventDefault();
+      this.#send(input.value.trim());
+    });
+    byId("phone-close").addEventListener("click", () => this.#act(() => post(this.#path("close"))));
+    byId("new-consumer").addEventListener("click", () => this.#newConsumer());
+    byId("consumer-id").addEventListener("change", (e) => this.#rename(e.target));
+    byId("consumer-name").addEventListener("change", (e) => this.#nameChanged(e.target.value.trim()));
+    byId("starters").append(...STARTERS.map((text) => starter(text, (t) => this.#send(t))));
+    document.addEventListener("visibilitychange", () => this.#reportRead());
+    const tick = () => write(byId("clock"), clock(new Date()));
+    tick();
+    setInterval(tick, 5000);
+  }
+
+  #start(state) {
+    this.#channels = state.channels;
+    const keep = this.#channels.find((c) => c.name === (this.#channel?.name ?? this.#consumers.lastChannel()));
+    this.#channel = keep ?? this.#channels[0] ?? null;
+    this.#drawChannels();
+    if (!this.#channel) {
+      this.#complain("No channel is configured: set PARLEY_CHANNELS.");
+      return;
+    }
+    this.#who = this.#consumers.current(this.#channel);
+    this.#load();
+    this.#listPhones();
+  }
+
+  async #listPhones() {
+    try {
+      for (const p of (await get("/sim/phones")).phones) this.#known.set(p.channel + " " + p.consumer, p);
+      this.#drawKnown();
+    } catch {
+      // The list only helps typing.
+    }
+  }
+
+  /** The phone's past. An answer that comes after the phone was changed is dropped. */
+  async #load() {
+    if (!this.#channel) return;
+    const { channel, consumer } = { channel: this.#channel.name, consumer: this.#who.id };
+    this.#messages.clear();
+    this.#typist.sent();
+    this.#draw();
+    try {
+      const phone = await get(phonePath(channel, consumer));
+      if (!this.holds({ channel, consumer })) return;
+      if (phone.name) this.#who = this.#consumers.keep(this.#channel, { id: consumer, name: phone.name });
+      for (const m of phone.thread ?? []) this.#messages.set(keyOf(m), m);
+      this.#typing(phone.typing);
+      this.#draw();
+      byId("phone-scroll").scrollTop = byId("phone-scroll").scrollHeight;
+      this.#reportRead();
+    } catch (err) {
+      this.#complain(err.message);
+    }
+  }
+
+  #happened({ phone, message }) {
+    this.#known.set(phone.channel + " " + phone.consumer, phone);
+    this.#drawKnown();
+    if (!this.holds(phone)) return;
+    if (message) this.#messages.set(keyOf(message), message);
+    this.#typing(phone.typing);
+    this.#drawThread();
+    if (message?.direction === "out") this.#reportRead();
+  }
+
+  async #send(text) {
+    if (!text || !this.#channel) return;
+    const input = byId("phone-input");
+    input.value = "";
+    grow(input);
+    set(byId("phone-send"), { disabled: true });
+    this.#typist.sent();
+    const sent = await this.#act(() => post(this.#path("text"), { text, name: this.#who.name }));
+    if (!sent && !input.value) {
+      input.value = text;
+      set(byId("phone-send"), { disabled: false });
+    }
+    input.focus();
+  }
+
+  /** The same event again, under its old names: Parley may have stored it after all. */
+  async #retry(m) {
+    const known = this.#failures.get(m.id);
+    const body = { text: m.text, name: this.#who.name, messageId: m.id };
+    if (known?.eventId) body.eventId = known.eventId;
+    await this.#act(() => post(this.#path("text"), body));
+  }
+
+  /** act does something and shows at the composer if it could not be done. */
+  async #act(f) {
+    try {
+      const posted = await f();
+      this.#complain("");
+      if (posted.messageId) this.#failures.set(posted.messageId, posted);
+      if (!posted.messageId && (posted.status < 200 || posted.status > 299)) this.#complain(whyNot(posted));
+      this.#drawThread();
+      return true;
+    } catch (err) {
+      this.#complain(err.message);
+      return false;
+    }
+  }
+
+  #complain(text) {
+    write(byId("phone-error"), text);
+    set(byId("phone-error"), { hidden: !text });
+  }
+
+  #newConsumer() {
+    if (!this.#channel) return;
+    this.#who = this.#consumers.keep(this.#channel, invent(this.#channel.kind));
+    this.#complain("");
+    this.#load();
+    byId("phone-input").focus();
+  }
+
+  #rename(input) {
+    const id = input.value.replace(this.#isChat() ? /^\s+|\s+$/g : /[^\d+]/g, "");
+    if (!id || !this.#channel) {
+      input.value = this.#shownId();
+      return;
+    }
+    const known = this.#known.get(this.#channel.name + " " + id);
+    this.#who = this.#consumers.keep(this.#channel, { id, name: known?.name || this.#who.name });
+    this.#load();
+  }
+
+  #nameChanged(name) {
+    if (!this.#channel) return;
+    this.#who = this.#consumers.keep(this.#channel, { id: this.#who.id, name });
+    put(phonePath(this.#channel.name, this.#who.id), { name }).catch((err) => this.#complain(err.message));
+    this.#drawWho();
+  }
+
+  /** Read marks go out when the message can be seen; SMS knows none. */
+  #reportRead = later(600, () => {
+    if (!this.#isChat() || document.hidden || this.#unreported) return;
+    const ids = [...this.#messages.values()].filter((m) => m.direction === "out" && !m.read && m.kind !== "system").map((m) => m.id);
+    if (ids.length === 0) return;
+    this.#unreported = true;
+    post(this.#path("read"), { messageIds: ids }).catch(() => {}).finally(() => (this.#unreported = false));
+  });
+
+  #typing(on) {
+    const show = Boolean(on) && this.#isChat();
+    if (byId("phone-typing").hidden === !show) return;
+    sticky(byId("phone-scroll"), () => set(byId("phone-typing"), { hidden: !show }));
+  }
+
+  #draw() {
+    this.#drawChannels();
+    this.#drawWho();
+    this.#typing(false);
+    this.#drawThread();
+  }
+
+  #drawChannels() {
+    keyed(byId("channels"), this.#channels, (c) => c.name,
+      (c) => h("button", { class: "segment", type: "button", "data-testid": "channel-switch-" + c.name, onclick: () => this.#switchTo(c.name) }, channelTitle(c)),
+      (el, c) => set(el, { "aria-pressed": String(c.name === this.#channel?.name) }));
+  }
+
+  #switchTo(name) {
+    this.#channel = this.#channels.find((c) => c.name === name);
+    this.#consumers.keepChannel(name);
+    this.#who = this.#consumers.current(this.#channel);
+    this.#complain("");
+    this.#drawKnown();
+    this.#load();
+  }
+
+  #shownId() {
+    return this.#isChat() ? this.#who.id : prettyNumber(this.#who.id);
+  }
+
+  #drawWho() {
+    const chat = this.#isChat();
+    set(byId("consumer-name"), { value: this.#who.name });
+    set(byId("consumer-id"), { value: this.#shownId(), inputmode: chat ? "text" : "tel" });
+    write(byId("consumer-label"), chat ? "Participant" : "Number");
+    write(byId("phone-avatar"), "A");
+    write(byId("phone-title"), "Acme Support");
+    write(byId("phone-subtitle"), chat ? "Web chat" : prettyNumber(this.#channel?.from));
+    set(byId("phone-close"), { hidden: !chat });
+    set(byId("phone-input"), { placeholder: chat ? "Write a message" : "Text message" });
+    const hint = byId("phone-hint");
+    write(hint, chat ? "Typing and read marks go both ways" : "SMS has no typing or read marks");
+    set(hint, { title: chat ? null : "An SMS network reports at most that a message was delivered. Switch to the web chat to see typing and read marks." });
+    byId("phone-form").closest(".device").dataset.kind = this.#channel?.kind ?? "";
+    byId("phone-form").closest(".device").setAttribute("aria-label", `Phone of ${this.#who.name || this.#who.id} ${initials(this.#who.name)}`.trim());
+  }
+
+  #drawKnown() {
+    const mine = [...this.#known.values()].filter((p) => p.channel === this.#channel?.name);
+    keyed(byId("consumers"), mine, (p) => p.consumer, () => h("option"), (el, p) => {
+      set(el, { value: this.#isChat() ? p.consumer : prettyNumber(p.consumer) });
+      write(el, p.name || "");
+    });
+  }
+
+  #drawThread() {
+    const list = [...this.#messages.values()];
+    const lastChoices = list.findLast((m) => m.direction === "out" && m.choices?.length);
+    const answered = lastChoices && list.slice(list.indexOf(lastChoices) + 1).some((m) => m.direction === "in");
+    const acts = {
+      retry: (m) => this.#retry(m),
+      choose: (m, c) => this.#act(() => post(this.#path("choice"), { messageId: m.id, id: c.id, title: c.title })),
+      choosable: (m) => m === lastChoices && !answered,
+      why: (m) => whyNot(this.#failures.get(m.id)),
+    };
+    sticky(byId("phone-scroll"), () => {
+      set(byId("phone-empty"), { hidden: list.length > 0 });
+      keyed(byId("phone-thread"), list, keyOf, makeBubble, (el, m) => updateBubble(el, m, acts));
+    });
+  }
+}
+
+const keyOf = (m) => m.direction + " " + m.id;
+
+function whyNot(posted) {
+  if (!posted) return "";
+  if (posted.status === 0) return posted.error || "Parley did not answer.";
+  return posted.status > 299 ? `Parley answered ${posted.status}.` : "";
+}

@@ -1,0 +1,179 @@
+package simulator
+
+import "time"
+
+// The states of an app whose webhooks are retried by time to live.
+//
+// Source: connector-api-webhooks-retry-policy.
+const (
+	stateUp         = "UP"
+	stateFailed     = "FAILED"
+	stateTransition = "IN TRANSITION"
+	stateRecovered  = "RECOVERED"
+)
+
+// holdState is where an app stands after a failure: one failing endpoint puts all
+// of its events on hold. While FAILED, events are stored and one is tried again
+// with growing pauses. When that arrives, the stored ones are replayed, each
+// conversation's in order (IN TRANSITION); when they are out, a drain period
+// follows (RECOVERED). A failure in any state leads back to FAILED.
+//
+// The real sender may lose the order of a conversation that is still draining
+// after 4 s; this one never does.
+type holdState struct {
+	state    string
+	failures int     // in a row, of the event that is tried
+	probe    *lane   // whose first event is tried
+	asides   []*lane // lanes outside the map that wait
+	stored   int     // lanes that hold events from before the endpoints answered again
+	turn     int     // counts changes of state, so that an old timer is known
+}
+
+// keepFailing keeps a failed event as the first of its lane and puts the app on hold.
+func (s *sender) keepFailing(l *lane, h *hook, set *Settings) {
+	if time.Since(h.created) > time.Duration(set.RetentionSec)*time.Second {
+		s.give(l, h)
+		if s.hold.state != stateFailed || s.hold.probe != l {
+			return
+		}
+		s.hold.probe = nil
+	}
+	switch {
+	case s.hold.state != stateFailed:
+		s.hold.failures, s.hold.probe = 1, l
+		s.to(stateFailed)
+	case s.hold.probe == l || s.hold.probe == nil:
+		s.hold.failures++
+	default:
+		return // it was under way when another failed
+	}
+	s.tryLater(set)
+}
+
+// tryLater tries one event again after 2, 4, 8 … s.
+func (s *sender) tryLater(set *Settings) {
+	gap := min(ms(set.BackoffMs)<<min(s.hold.failures-1, 30), ms(set.BackoffMaxMs))
+	if gap <= 0 {
+		gap = ms(set.BackoffMaxMs)
+	}
+	turn := s.hold.turn
+	s.sim.soon(gap, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.hold.state != stateFailed || s.hold.turn != turn {
+			return
+		}
+		s.probe(set)
+	})
+}
+
+// probe puts one event on the way although the app is on hold.
+func (s *sender) probe(set *Settings) {
+	s.expire(set)
+	l := s.hold.probe
+	if l == nil || l.busy || len(l.hooks) == 0 {
+		l = s.waitingLane()
+	}
+	s.hold.probe = l
+	if l == nil {
+		s.to(stateUp) // nothing is left to be tried
+		return
+	}
+	l.busy = true
+	s.ready = append(s.ready, l)
+	s.pump()
+}
+
+// expire drops what is older than the retention.
+func (s *sender) expire(set *Settings) {
+	limit := time.Duration(set.RetentionSec) * time.Second
+	for _, l := range s.waitingLanes() {
+		for !l.busy && len(l.hooks) > 0 && time.Since(l.hooks[0].created) > limit {
+			h := l.hooks[0]
+			s.count(h, func(n *hookCounters) { n.dropped.Add(1) })
+			s.pop(l)
+			h.finish()
+		}
+	}
+}
+
+// answered notes that an endpoint accepted the first event of l. What was under
+// way when another event failed says nothing about the endpoints.
+func (s *sender) answered(l *lane) {
+	if s.hold.state != stateFailed || s.hold.probe != l {
+		return
+	}
+	s.hold.failures, s.hold.probe = 0, nil
+	s.to(stateTransition)
+	for _, w := range s.waitingLanes() {
+		w.stored = true
+		s.hold.stored++
+		s.offer(w)
+	}
+	s.pump()
+}
+
+// drained ends the transition when no stored event is left.
+func (s *sender) drained() {
+	if s.hold.state != stateTransition || s.hold.stored > 0 {
+		return
+	}
+	s.to(stateRecovered)
+	turn := s.hold.turn
+	s.sim.soon(ms(s.sim.settings.Load().DrainMs), func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.hold.turn == turn && s.hold.state == stateRecovered {
+			s.to(stateUp)
+		}
+	})
+}
+
+func (s *sender) to(state string) {
+	s.hold.state = state
+	s.hold.turn++
+	if state == stateFailed {
+		for _, l := range s.ready {
+			l.busy = false
+		}
+		s.ready = nil
+		for _, l := range s.waitingLanes() {
+			l.stored = false
+		}
+		s.hold.stored = 0
+	}
+	if state == stateUp {
+		for _, l := range s.waitingLanes() {
+			s.offer(l)
+		}
+		s.pump()
+	}
+}
+
+// waitingLanes are all lanes that hold something.
+func (s *sender) waitingLanes() []*lane {
+	all := make([]*lane, 0, len(s.lanes)+len(s.hold.asides))
+	for _, l := range s.lanes {
+		all = append(all, l)
+	}
+	kept := s.hold.asides[:0]
+	for _, l := range s.hold.asides {
+		if len(l.hooks) > 0 {
+			kept = append(kept, l)
+		}
+	}
+	clear(s.hold.asides[len(kept):])
+	s.hold.asides = kept
+	return append(all, kept...)
+}
+
+// waitingLane is the lane whose first event is the oldest.
+func (s *sender) waitingLane() *lane {
+	var oldest *lane
+	for _, l := range s.waitingLanes() {
+		if !l.busy && len(l.hooks) > 0 && (oldest == nil || l.hooks[0].created.Before(oldest.hooks[0].created)) {
+			oldest = l
+		}
+	}
+	return oldest
+}
