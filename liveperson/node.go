@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -15,11 +16,15 @@ import (
 // that cannot be read, is read as nothing.
 type node map[string]any
 
-func object(raw json.RawMessage) node {
+// object reads an object and nothing behind it.
+func object(raw []byte) node {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var v any
 	if dec.Decode(&v) != nil {
+		return nil
+	}
+	if _, err := dec.Token(); err != io.EOF {
 		return nil
 	}
 	return asNode(v)

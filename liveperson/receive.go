@@ -11,6 +11,7 @@ import (
 	"hash"
 	"net/http"
 	"strings"
+	"time"
 
 	"parley/fault"
 )
@@ -87,49 +88,68 @@ func decodeSignature(s string, size int) ([]byte, bool) {
 // parse takes a notification apart. It is lenient: what it does not know it
 // ignores, and what it needs may be missing, or of a neighbouring type.
 func parse(body []byte) Received {
-	var n struct {
-		Type any             `json:"type"`
-		Body json.RawMessage `json:"body"`
-	}
-	var list struct {
-		Changes json.RawMessage `json:"changes"`
-		SentTs  any             `json:"sentTs"`
-	}
-	if json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &n) != nil {
-		return dead("not a JSON object", body)
-	}
-	kind, _ := plain(n.Type)
-	read := reader(kind)
+	n, reason := unwrap(body)
+	read := reader(n.kind)
 	switch {
-	case read == nil:
+	case reason == "" && read == nil:
 		return dead("unknown type of notification", body)
-	case json.Unmarshal(n.Body, &list) != nil || len(list.Changes) == 0:
-		return dead("no list of changes", body)
-	}
-	var changes []json.RawMessage
-	if json.Unmarshal(list.Changes, &changes) != nil {
-		changes = []json.RawMessage{list.Changes}
-	}
-	if len(changes) == 0 {
+	case reason == "" && len(n.changes) == 0:
 		return dead("no changes", body)
+	case reason != "":
+		return dead(reason, body)
 	}
 	var r Received
-	for _, raw := range changes {
+	for _, raw := range n.changes {
 		e, reason := read(object(raw))
 		if reason == "" {
 			e.Raw = raw
 			if e.Time.IsZero() {
-				e.Time = instant(list.SentTs)
+				e.Time = n.sent
 			}
 			r.Events = append(r.Events, e)
 			continue
 		}
-		if len(changes) == 1 {
+		if len(n.changes) == 1 {
 			raw = body
 		}
 		r.Dead = append(r.Dead, Leftover{Reason: reason, Body: raw})
 	}
 	return r
+}
+
+// notification is what all notifications have in common.
+type notification struct {
+	kind    string
+	sent    time.Time // zero when the cloud did not say
+	changes []json.RawMessage
+}
+
+// unwrap returns a notification, or the reason why there is none.
+func unwrap(body []byte) (notification, string) {
+	var usual struct {
+		Type string `json:"type"`
+		Body struct {
+			Changes []json.RawMessage `json:"changes"`
+			SentTs  any               `json:"sentTs"`
+		} `json:"body"`
+	}
+	if json.Unmarshal(body, &usual) == nil {
+		return notification{usual.Type, instant(usual.Body.SentTs), usual.Body.Changes}, ""
+	}
+	n := object(bytes.TrimPrefix(body, []byte("\ufeff")))
+	if n == nil {
+		return notification{}, "not a JSON object"
+	}
+	inner := n.node("body")
+	u := notification{kind: n.text("type"), sent: inner.time("sentTs")}
+	for _, v := range inner.list("changes") {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return u, "a change that is no JSON"
+		}
+		u.changes = append(u.changes, raw)
+	}
+	return u, ""
 }
 
 func dead(reason string, body []byte) Received {
