@@ -53,11 +53,12 @@ func TestTemporalKeepsWhatItAcknowledged(t *testing.T) {
 	for _, store := range []string{"sqlite", "postgres"} {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"-sqlite", filepath.Join(t.TempDir(), "temporal.db")}
 			if store == "postgres" {
-				args = []string{"-postgres", testPostgres(t)}
+				keepsWhatItAcknowledged(t, newTemporalUnderTest(t, "-postgres", testPostgres(t)))
+				return
 			}
-			keepsWhatItAcknowledged(t, newTemporalUnderTest(t, args...))
+			file := filepath.Join(t.TempDir(), "temporal.db")
+			keepsWhatItAcknowledged(t, newTemporalUnderTest(t, "-sqlite", file))
 		})
 	}
 }
@@ -79,6 +80,10 @@ func keepsWhatItAcknowledged(t *testing.T, u temporalUnderTest) {
 	p.signal(t, syscall.SIGKILL)
 	p.status(t)
 
+	if u.store[0] == "-sqlite" {
+		// A misspelt pragma is ignored without a word, and costs half the speed.
+		require.FileExists(t, u.store[1]+"-wal")
+	}
 	p = u.start(t)
 	requireRunning(t, c, "one")
 	requireRunning(t, c, "two")

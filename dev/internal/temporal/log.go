@@ -31,7 +31,7 @@ func newLogs(level string, w io.Writer) (*logs, error) {
 	encoding.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(encoding), zapcore.Lock(zapcore.AddSync(w)), at)
 	l := &logs{Logger: log.NewZapLogger(zap.New(core)), level: at, wanted: wanted}
-	l.quiet(zapcore.ErrorLevel)
+	l.quiet(zapcore.FatalLevel)
 	return l, nil
 }
 

@@ -56,7 +56,7 @@ func openSQLite(cfg Config) (config.Persistence, error) {
 		DatabaseName: cfg.SQLite,
 		// A write-ahead log with a sync at every commit is as durable as the default
 		// journal and twice as fast.
-		ConnectAttributes: map[string]string{"mode": "rwc", "_journal_mode": "wal", "_synchronous": "2"},
+		ConnectAttributes: map[string]string{"mode": "rwc", "journal_mode": "wal", "synchronous": "2"},
 	}
 	if err := createSQLite(store); err != nil {
 		return config.Persistence{}, fmt.Errorf("database %s: %w", cfg.SQLite, err)
@@ -80,7 +80,7 @@ func createSQLite(store *config.SQL) error {
 	}
 	fresh := *store
 	fresh.DatabaseName = final + ".new"
-	fresh.ConnectAttributes = map[string]string{"mode": "rwc", "_journal_mode": "delete", "_synchronous": "0"}
+	fresh.ConnectAttributes = map[string]string{"mode": "rwc", "synchronous": "0"}
 	if err := os.RemoveAll(fresh.DatabaseName); err != nil {
 		return err
 	}
