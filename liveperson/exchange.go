@@ -92,10 +92,10 @@ var errNotConnected = errors.New("no connection could be made")
 // unanswered judges a request without an answer. The cause's own text is left
 // out, because it names addresses; a context's end stays recognisable.
 func unanswered(op string, e effect, err error, connected, left bool) error {
-	cause := errors.New("the connection broke before the request left")
+	cause := errors.New("the request could not be sent")
 	switch {
 	case left:
-		cause = errors.New("the connection broke before an answer came")
+		cause = errors.New("no answer came")
 	case !connected:
 		cause = errNotConnected
 	}
