@@ -174,6 +174,7 @@ func refusals() []channeltest.Refusal {
 		of(400, 21610, fault.Gone, 0),
 		of(401, 20003, fault.Denied, 0),
 		of(503, 20503, fault.Uncertain, 0),
+		of(500, 21211, fault.Uncertain, 0),
 		{Name: "404 of nobody", Status: 404, Class: fault.Denied},
 		{Name: "a code that is none", Status: 400, Body: `{"code":"` + consumer + `"}`, Class: fault.Rejected},
 		{Name: "2xx of somebody else", Status: 200, Body: "<html>welcome</html>", Class: fault.Uncertain},

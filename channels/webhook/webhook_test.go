@@ -150,6 +150,8 @@ func taken(r *http.Request, body []byte) (channeltest.Request, error) {
 		return channeltest.Request{}, errors.New("content type")
 	case got.ID == "" || got.ID != r.Header.Get("webhook-id"):
 		return channeltest.Request{}, errors.New("the ID of the message is not that of the request")
+	case len(got.Choices) > 13:
+		return channeltest.Request{}, errors.New("too many choices")
 	case got.Kind == "typing" && got.Typing == nil, got.Kind == "read" && len(got.MessageIDs) != 2:
 		return channeltest.Request{}, errors.New("an incomplete mark")
 	}
