@@ -86,10 +86,8 @@ func (c *committer[T]) do(ctx context.Context, op string, value T) error {
 }
 
 func (c *committer[T]) enqueue(w *write[T]) error {
-	select {
-	case <-c.stopping:
+	if c.isStopping() {
 		return errStopped
-	default:
 	}
 	// A single write larger than the bound is let in when nothing else waits.
 	if before := c.waiting.Add(w.size) - w.size; before > 0 && before+w.size > c.bytes {
@@ -122,8 +120,21 @@ func (c *committer[T]) run() {
 		case <-c.stopping:
 			return
 		case w := <-c.queue:
+			if c.isStopping() { // both were ready, and one was picked at random
+				w.done <- errStopped
+				return
+			}
 			c.settle(c.collect(w))
 		}
+	}
+}
+
+func (c *committer[T]) isStopping() bool {
+	select {
+	case <-c.stopping:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -101,3 +101,15 @@ func taken(t testing.TB, s *Store, key string) (message.Dispatch, message.Dispat
 	require.NoError(t, err)
 	return got, state
 }
+
+// eventually waits for a condition.
+func eventually(t testing.TB, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for until := time.Now().Add(20 * time.Second); !cond(); <-tick.C {
+		if time.Now().After(until) {
+			t.Fatal("waited too long")
+		}
+	}
+}

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -146,7 +145,7 @@ var planningGroups = map[string]string{"enable_nestloop": "off"}
 func newPool(ctx context.Context, url string, size int, settings ...map[string]string) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, errors.New("open database: DATABASE_URL cannot be read") // the cause quotes the URL
+		return nil, fmt.Errorf("open database: %w", redacted(err))
 	}
 	cfg.MaxConns = int32(size)
 	cfg.MinConns = 0
@@ -166,17 +165,15 @@ func newPool(ctx context.Context, url string, size int, settings ...map[string]s
 	return pool, nil
 }
 
-// redacted makes sure that an error of the driver holds no value of a row: the
-// server's Detail never gets into Error(), but a URL's password and a message that
-// quotes its input may.
+// redacted makes sure that an error of the driver holds neither a value of a row,
+// which the server quotes in some messages, nor the URL with its password.
 func redacted(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return &pgconn.PgError{Severity: pg.Severity, Code: pg.Code, Message: serverMessage(pg), ConstraintName: pg.ConstraintName}
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
+	if errors.As(err, new(*pgconn.ParseConfigError)) {
+		return errors.New("DATABASE_URL cannot be read")
 	}
 	return err
 }
