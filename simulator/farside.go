@@ -240,7 +240,7 @@ func marshal(v any) []byte {
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
-		return []byte(`{}`)
+		panic("simulator: marshal: " + err.Error()) // only our own types come here
 	}
 	return b
 }

@@ -38,7 +38,9 @@ func readOpening(c *call, a *account) (profile, wanted *request, o opening, bad 
 		return nil, nil, o, bad
 	}
 	o, bad = readWanted(wanted.Body, a.cfg.SiteID)
-	o.properties = json.RawMessage(c.r.Header.Get("Client-Properties"))
+	if p := c.r.Header.Get("Client-Properties"); p != "" {
+		o.properties = json.RawMessage(p) // checked to be JSON
+	}
 	return profile, wanted, o, bad
 }
 

@@ -1,0 +1,66 @@
+// One request on the wire, as a rung of the ladder.
+
+import { h, set } from "./dom.js";
+import { millis, took } from "./words.js";
+
+const CHANNEL = new Set(["twilio", "http", "sms", "status", "events"]);
+
+/** side is where the other end of a request is: at the channel's provider or in the cloud. */
+export function side(e) {
+  if (CHANNEL.has(e.class)) return "channel";
+  if (e.class === "emit") return e.channel ? "channel" : "cloud";
+  return "cloud";
+}
+
+/** route says who called whom. */
+export function route(e) {
+  const other = side(e) === "channel" ? "Channel" : "Conversational Cloud";
+  return e.direction === "in" ? ["Parley", other] : [other, "Parley"];
+}
+
+const WORDS = {
+  domain: "Where is the service?", token: "App token", consumer: "Consumer token", conversation: "Open conversation", send: "Send",
+  twilio: "SMS to the phone", http: "To the phone", sms: "SMS from the phone", status: "Delivery status", events: "From the phone",
+  webhook: "Notification", emit: "Raw request",
+};
+
+/** headline is what a request is about. */
+export const headline = (e) => e.summary || WORDS[e.class] || e.class;
+
+export const isBad = (e) => e.status === 0 || e.status >= 400;
+
+export function tone(e) {
+  if (e.status === 429 || (e.fault && !isBad(e))) return "warn";
+  return isBad(e) ? "bad" : "good";
+}
+
+export const shownPath = (path) => {
+  try {
+    const u = new URL(path, "http://x");
+    return u.pathname + (u.search || "");
+  } catch {
+    return path;
+  }
+};
+
+export function makeRow(e, open) {
+  const [from, to] = route(e);
+  const arrow = h("span", { class: "rung", "aria-hidden": "true" }, h("i", { class: "arrow" }));
+  const what = h("span", { class: "row-what" },
+    h("span", { class: "row-head" }, h("b", {}, headline(e)), e.attempt > 1 && h("span", { class: "tag" }, "attempt " + e.attempt), e.fault && h("span", { class: "tag fault" }, e.fault)),
+    h("span", { class: "row-path" }, h("span", { class: "method" }, e.method), " ", shownPath(e.path)));
+  const answer = h("span", { class: "row-answer" },
+    h("span", { class: "status " + tone(e) }, e.status ? String(e.status) : "—"), h("span", { class: "ms" }, took(e.ms)));
+  const button = h("button", {
+    class: "row", type: "button", "data-testid": "wire-row", "data-id": e.id, "data-class": e.class, "data-status": e.status,
+    "data-side": side(e), "data-direction": e.direction, "data-tone": tone(e), title: `${millis(e.at)} · ${from} → ${to}${e.rejected ? " · " + e.rejected : ""}${e.error ? " · " + e.error : ""}`,
+    "aria-label": `${from} to ${to}: ${headline(e)}, ${e.method}, ${e.status || "no answer"}, ${took(e.ms)}`,
+    onclick: () => open(e.id),
+  }, arrow, what, answer);
+  return h("li", {}, button);
+}
+
+export function markChosen(li, chosen) {
+  set(li.firstChild, { "aria-current": chosen ? "true" : null });
+}
+
