@@ -197,7 +197,11 @@ func (s *suite) choices(t *testing.T) {
 	t.Parallel()
 	p, a := s.start(t)
 	for n := range 30 {
-		out := s.outbound(message.NewID(fmt.Sprint(n)), "Which one?")
+		text := "Which one?"
+		if n%2 == 1 {
+			text = ""
+		}
+		out := s.outbound(message.NewID(fmt.Sprint(n)), text)
 		out.Kind = message.Choices
 		for i := range n {
 			out.Choices = append(out.Choices, message.Choice{ID: fmt.Sprint("id-", i), Title: fmt.Sprintf("Title<%d>", i)})

@@ -93,7 +93,9 @@ var classes = map[fault.Class][]int{
 	fault.Gone: {21610}, // opted out
 	fault.Denied: {
 		20003, 20404, 10001, 30002, // credentials, account
-		21408, 21606, 30034, // region, sender, registration
+		21408, 30034, // region, registration
+		21606, 21212, 21659, 21660, 21701, 21703, // sender
+		21609, // StatusCallback: PublicURL cannot be reached from outside
 	},
 	fault.Rejected: {
 		21211, 21612, 21614, 30004, 30005, 30006, // never to this consumer

@@ -182,7 +182,7 @@ func refusals() []channeltest.Refusal {
 	for _, code := range []int{21611, 30001, 30003, 30008} {
 		all = append(all, of(400, code, fault.Transient, 0))
 	}
-	for _, code := range []int{10001, 20404, 21408, 21606, 30002, 30034} {
+	for _, code := range []int{10001, 20404, 21408, 21606, 21609, 21660, 30002, 30034} {
 		all = append(all, of(400, code, fault.Denied, 0))
 	}
 	for _, code := range []int{21211, 21612, 21614, 21617, 30004, 30005, 30006, 30007, 63016, 21604} {

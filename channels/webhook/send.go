@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -59,8 +60,9 @@ func (a *Adapter) Send(ctx context.Context, out message.Outbound) (channels.Sent
 	return sent, nil
 }
 
-// posts returns what an outbound message is in the contract's terms; choices
-// stand with the last part of their text.
+// posts returns what an outbound message is in the contract's terms. Choices stand
+// with the last part of their text, or are written out where they are too many or
+// there is no text for them to stand with.
 func posts(out message.Outbound) ([]payload, error) {
 	text, choices := channels.Clean(out.Text), out.Choices
 	switch {
@@ -68,16 +70,13 @@ func posts(out message.Outbound) ([]payload, error) {
 		return nil, fault.New(fault.Rejected, sendOp, "%q is not a message", string(out.Kind))
 	case out.Kind == message.Text:
 		choices = nil
-	case len(choices) > maxChoices:
+	case len(choices) > maxChoices, strings.TrimSpace(text) == "":
 		text, choices = channels.Clean(channels.Written(out.Text, choices)), nil
 	}
-	if strings.TrimSpace(text) == "" && len(choices) == 0 {
+	if strings.TrimSpace(text) == "" {
 		return nil, fault.New(fault.Rejected, sendOp, "the text is empty")
 	}
 	parts := channels.Split(text, maxText)
-	if len(parts) == 0 {
-		parts = []string{""}
-	}
 	all := make([]payload, len(parts))
 	for i, part := range parts {
 		all[i] = payload{ID: partID(out.ID, i), Conversation: conversationOf(out), Kind: "text", Text: part}
@@ -86,9 +85,18 @@ func posts(out message.Outbound) ([]payload, error) {
 		}
 	}
 	if last := &all[len(all)-1]; len(choices) > 0 {
-		last.Kind, last.Choices = "choices", choices
+		last.Kind, last.Choices = "choices", complete(choices)
 	}
 	return all, nil
+}
+
+// complete gives every choice an ID and a title: where one is missing, the other serves.
+func complete(choices []message.Choice) []message.Choice {
+	all := make([]message.Choice, len(choices))
+	for i, c := range choices {
+		all[i] = message.Choice{ID: channels.Clean(cmp.Or(c.ID, c.Title)), Title: channels.Clean(cmp.Or(c.Title, c.ID))}
+	}
+	return all
 }
 
 func partID(id message.ID, index int) string {

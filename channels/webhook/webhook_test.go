@@ -152,6 +152,8 @@ func taken(r *http.Request, body []byte) (channeltest.Request, error) {
 		return channeltest.Request{}, errors.New("the ID of the message is not that of the request")
 	case len(got.Choices) > 13:
 		return channeltest.Request{}, errors.New("too many choices")
+	case (got.Kind == "text" || got.Kind == "choices") && got.Text == "", (got.Kind == "choices") != (len(got.Choices) > 0):
+		return channeltest.Request{}, errors.New("a message without a text, or choices that are none")
 	case got.Kind == "typing" && got.Typing == nil, got.Kind == "read" && len(got.MessageIDs) != 2:
 		return channeltest.Request{}, errors.New("an incomplete mark")
 	}
@@ -217,4 +219,11 @@ func TestIDOfAPart(t *testing.T) {
 	require.Equal(t, "x-2", all[1].ID)
 	require.Equal(t, "text", all[0].Kind)
 	require.Equal(t, "choices", all[1].Kind)
+}
+
+func TestChoicesAreComplete(t *testing.T) {
+	t.Parallel()
+	all, err := posts(message.Outbound{Kind: message.Choices, ID: "x", Text: "Which?", Choices: []message.Choice{{ID: "tea"}, {Title: "Coffee"}}})
+	require.NoError(t, err)
+	require.Equal(t, []message.Choice{{ID: "tea", Title: "tea"}, {ID: "Coffee", Title: "Coffee"}}, all[0].Choices)
 }
