@@ -302,19 +302,21 @@ func TestStrangersAreWarnedAbout(t *testing.T) {
 	t.Parallel()
 	vars := complete()
 	maps.Copy(vars, map[string]string{
-		"PARLEY_CHANELS":                    "sms",
-		"PARLEY_ACCOUNT_MAIN_CLIENT_SECRT":  "x",
+		"PARLEY_MAXBODY":                    "1",
+		"PARLEY_ACCOUNT_MAIN_SURVY":         "x",
 		"PARLEY_CHANNEL_MY_WEB_ACCOUNT_SID": "AC1",
 		"PARLEY_SIMULATOR_ADDR":             ":9000",
 		"PARLEY_DEV_POSTGRES_ADDR":          ":5432",
+		"PARLEY_ACCOUNT_FR_SITE_ID":         "1",
 		"HOME":                              "/root",
 	})
 	c, err := loadAPI(vars)
 	require.NoError(t, err)
-	require.Len(t, c.Warnings, 3)
-	assert.Equal(t, "PARLEY_ACCOUNT_MAIN_CLIENT_SECRT: is not a variable of Parley; did you mean PARLEY_ACCOUNT_MAIN_CLIENT_SECRET?", c.Warnings[0])
-	assert.Equal(t, "PARLEY_CHANELS: is not a variable of Parley; did you mean PARLEY_CHANNELS?", c.Warnings[1])
-	assert.Contains(t, c.Warnings[2], "PARLEY_CHANNEL_MY_WEB_ACCOUNT_SID: is not")
+	require.Len(t, c.Warnings, 4)
+	assert.Contains(t, c.Warnings[0], "PARLEY_ACCOUNT_FR_SITE_ID: is of no account in PARLEY_ACCOUNTS")
+	assert.Equal(t, "PARLEY_ACCOUNT_MAIN_SURVY: is not a variable of Parley; did you mean PARLEY_ACCOUNT_MAIN_SURVEY?", c.Warnings[1])
+	assert.Contains(t, c.Warnings[2], "PARLEY_CHANNEL_MY_WEB_ACCOUNT_SID: is of no channel in PARLEY_CHANNELS, or not one of its kind")
+	assert.Equal(t, "PARLEY_MAXBODY: is not a variable of Parley; did you mean PARLEY_MAX_BODY?", c.Warnings[3])
 
 	m, err := LoadMigrate(envconfig.MapLookuper(vars), environ(vars))
 	require.NoError(t, err)

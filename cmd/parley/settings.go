@@ -316,24 +316,39 @@ func (s *settings) base(name, standard string) string {
 }
 
 // strangers returns a warning for each PARLEY_ variable of the environment that
-// nobody asked for, with the name that was probably meant.
+// nobody asked for, with the name that was probably meant: one that is not set.
 func (s *settings) strangers(environ []string) []string {
-	known := slices.Sorted(maps.Keys(s.asked))
-	var out []string
+	free := maps.Clone(s.asked)
+	var names []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, "PARLEY_") || s.asked[name] ||
-			slices.ContainsFunc(families, func(f string) bool { return strings.HasPrefix(name, f) }) {
-			continue
+		if strings.HasPrefix(name, "PARLEY_") && !s.asked[name] && !ofFamily(name) {
+			names = append(names, name)
 		}
-		warning := name + ": is not a variable of Parley, or not one of its kind of channel; remove it"
-		if meant := nearest(name, known); meant != "" {
-			warning = name + ": is not a variable of Parley; did you mean " + meant + "?"
-		}
-		out = append(out, warning)
+		delete(free, name)
 	}
-	slices.Sort(out)
-	return out
+	slices.Sort(names)
+	candidates := slices.Sorted(maps.Keys(free))
+	for i, name := range names {
+		names[i] = name + ": " + stranger(name, nearest(name, candidates))
+	}
+	return names
+}
+
+func ofFamily(name string) bool {
+	return slices.ContainsFunc(families, func(f string) bool { return strings.HasPrefix(name, f) })
+}
+
+func stranger(name, meant string) string {
+	switch {
+	case meant != "":
+		return "is not a variable of Parley; did you mean " + meant + "?"
+	case strings.HasPrefix(name, "PARLEY_ACCOUNT_"):
+		return "is of no account in PARLEY_ACCOUNTS, or unknown; add the account there, or remove the variable"
+	case strings.HasPrefix(name, "PARLEY_CHANNEL_"):
+		return "is of no channel in PARLEY_CHANNELS, or not one of its kind; add the channel there, or remove the variable"
+	}
+	return "is not a variable of Parley; remove it"
 }
 
 // nearest returns the candidate that differs in at most three characters, and in
