@@ -41,6 +41,7 @@ type rig struct {
 	url    string
 	parley *parley
 	http   *http.Client
+	home   string // of the stand-in for Parley
 }
 
 // parley records what the simulator posts to it.
@@ -97,7 +98,7 @@ func newRig(t testing.TB, settings string, opts ...Option) *rig {
 		sim.Close()
 		ps.Close()
 	})
-	return &rig{t: t, sim: sim, url: srv.URL, parley: p, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
+	return &rig{t: t, sim: sim, url: srv.URL, home: ps.URL, parley: p, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 }
 
 // do sends a request and returns status and body.

@@ -1,4 +1,5 @@
-// Who holds the phone: one consumer per channel, remembered by the browser.
+// Who holds the phone: one consumer per channel, remembered by the browser for as
+// long as the simulator remembers them.
 
 const FIRST = ["Mira", "Jonas", "Amara", "Luca", "Noor", "Elif", "Tomás", "Ingrid", "Kofi", "Hana", "Priya", "Mateo", "Yuki", "Zofia", "Omar", "Clara"];
 const LAST = ["Kahn", "Okafor", "Lindqvist", "Moreau", "Tanaka", "Silva", "Novak", "Haddad", "Weber", "Costa", "Iyer", "Brandt"];
@@ -23,6 +24,22 @@ export class Consumers {
     } catch {
       this.#known = {};
     }
+  }
+
+  /**
+   * begin starts with new people when the simulator has forgotten the old ones:
+   * Parley would write into conversations that are no longer there.
+   */
+  begin(era) {
+    if (this.#known.era === era) return;
+    this.forget();
+    this.#known.era = era;
+    this.#save();
+  }
+
+  forget() {
+    this.#known = { era: this.#known.era, lastChannel: this.#known.lastChannel };
+    this.#save();
   }
 
   /** current is who used this channel last, or somebody new. */

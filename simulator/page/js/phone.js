@@ -8,6 +8,7 @@ import { byId, enterSends, grow, h, keyed, later, set, sticky, write } from "./d
 import { Typist } from "./typist.js";
 import { channelTitle, clock, initials, prettyNumber } from "./words.js";
 
+const NUMBER = /^\+[1-9]\d{6,14}$/;
 const STARTERS = ["Hi, where is my order?", "I was charged twice.", "Can I return these shoes?"];
 
 export class Phone {
@@ -28,7 +29,7 @@ export class Phone {
     this.#wire();
     stream.on("hello", (state) => this.#start(state));
     stream.on("phone", (e) => this.#happened(e));
-    stream.on("reset", () => this.#load());
+    stream.on("reset", () => this.#forget());
     stream.on("lost", () => this.#load());
   }
 
@@ -81,6 +82,7 @@ export class Phone {
 
   #start(state) {
     this.#channels = state.channels;
+    this.#consumers.begin(state.startedAt);
     const keep = this.#channels.find((c) => c.name === (this.#channel?.name ?? this.#consumers.lastChannel()));
     this.#channel = keep ?? this.#channels[0] ?? null;
     this.#drawChannels();
@@ -91,6 +93,17 @@ export class Phone {
     this.#who = this.#consumers.current(this.#channel);
     this.#load();
     this.#listPhones();
+  }
+
+  #forget() {
+    this.#consumers.forget();
+    this.#known.clear();
+    this.#failures.clear();
+    if (!this.#channel) return;
+    this.#who = this.#consumers.current(this.#channel);
+    this.#complain("");
+    this.#drawKnown();
+    this.#load();
   }
 
   async #listPhones() {
@@ -186,7 +199,9 @@ export class Phone {
 
   #rename(input) {
     const id = input.value.replace(this.#isChat() ? /^\s+|\s+$/g : /[^\d+]/g, "");
-    if (!id || !this.#channel) {
+    const fits = this.#isChat() ? id !== "" : NUMBER.test(id);
+    this.#complain(fits ? "" : "A number begins with + and the country, like +1 202 555 0123.");
+    if (!fits || !this.#channel) {
       input.value = this.#shownId();
       return;
     }
