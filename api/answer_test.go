@@ -220,9 +220,9 @@ func TestSlowSendersAreLetGo(t *testing.T) {
 	assert.NotZero(t, server.IdleTimeout)
 	assert.NotZero(t, server.MaxHeaderBytes)
 
-	h := newHouse(t, nil)
-	h.http.Config.ReadTimeout = 200 * time.Millisecond
-	h.http.Config.ReadHeaderTimeout = 200 * time.Millisecond
+	h := newTunedHouse(t, nil, func(s *http.Server) {
+		s.ReadTimeout, s.ReadHeaderTimeout = 200*time.Millisecond, 200*time.Millisecond
+	})
 	for name, c := range map[string]struct{ sent, want string }{
 		"in the header": {"POST /webhooks/liveperson/main HTTP/1.1\r\nHost: x\r\nX-Slow: ", ""},
 		"in the body":   {"POST /webhooks/liveperson/main HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", "HTTP/1.1 408 "},

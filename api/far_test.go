@@ -132,6 +132,11 @@ type house struct {
 
 func newHouse(t *testing.T, change func(*Server)) *house {
 	t.Helper()
+	return newTunedHouse(t, change, func(*http.Server) {})
+}
+
+func newTunedHouse(t *testing.T, change func(*Server), tune func(*http.Server)) *house {
+	t.Helper()
 	h := &house{t: t, inbox: &memory{}, wakes: &wakes{}, logs: &safeBuffer{}}
 	log := slog.New(slog.NewJSONHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	h.ops = NewOps(log)
@@ -155,6 +160,7 @@ func newHouse(t *testing.T, change func(*Server)) *house {
 	}
 	h.http = httptest.NewUnstartedServer(nil)
 	h.http.Config = newHTTPServer(s.Handler(), log)
+	tune(h.http.Config)
 	h.http.Start()
 	t.Cleanup(h.http.Close)
 	return h
