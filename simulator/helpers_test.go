@@ -271,3 +271,5 @@ func (c *clock) move(d time.Duration) {
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)
 }
+
+func copyTo(w io.Writer, res *http.Response) (int64, error) { return io.Copy(w, res.Body) }

@@ -44,7 +44,7 @@ func TestWholeConversation(t *testing.T) {
 	status, b = c.send(fieldOf(c.conv, `{"field":"CSATRate","csatRate":5,"csatResolutionConfirmation":true,"status":"FILLED"}`))
 	require.Equal(t, 200, status, b)
 
-	eventually(t, "all webhooks", func() bool { return len(g.parley.all()) == 12 })
+	eventually(t, "all webhooks", func() bool { return g.sim.totals().Webhooks.Delivered == 12 })
 	all := g.parley.notifications(t)
 	var kinds []string
 	version := float64(0)
