@@ -133,10 +133,11 @@ func (q *queue) succeeded(e *entry, more, asked bool) (healed bool) {
 func (q *queue) failed(e *entry) (opened bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	probe := e.probe
 	q.finish(e)
 	e.failures++
 	q.later(e, jitter(doubled(firstRetry, lastRetry, e.failures-1)))
-	if opened = q.breaker.failed(e.stream, e.probe, time.Now()); q.breaker.open {
+	if opened = q.breaker.failed(e.stream, probe, time.Now()); q.breaker.open {
 		time.AfterFunc(time.Until(q.breaker.until), q.look)
 	}
 	return opened
