@@ -33,4 +33,9 @@ func (c *Console) Print(text string) {
 }
 
 // Seconds shows a duration to people.
-func Seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+func Seconds(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}

@@ -42,9 +42,13 @@ func startUI(address, frontend, namespace string) (*webUI, error) {
 		DefaultNamespace:    namespace,
 		DisableNewsFetch:    true,
 		HideLogs:            true,
-		// Without TLS a browser would not send back a secure cookie, and every
-		// button in the UI would be refused.
-		CORS: config.CORS{CookieInsecure: true},
+		CORS: config.CORS{
+			// The default would let any page in the browser read what is in here.
+			AllowOrigins: []string{"http://" + address},
+			// Without TLS a browser would not send back a secure cookie, and every
+			// button in the UI would be refused.
+			CookieInsecure: true,
+		},
 	}))
 	w := &webUI{server: server, done: make(chan struct{})}
 	go func() {
