@@ -341,3 +341,21 @@ func TestSecretsAreNotShown(t *testing.T) {
 		assert.NotContains(t, shown, secret)
 	}
 }
+
+func TestTemporalsOwnSettings(t *testing.T) {
+	t.Parallel()
+	vars := complete()
+	vars["TEMPORAL_ADDRESS"] = ""
+	c, err := loadAPI(vars)
+	require.NoError(t, err)
+	assert.Contains(t, []string{"", "localhost:7233"}, c.Temporal.HostPort)
+
+	vars["TEMPORAL_TLS_CLIENT_CERT_PATH"], vars["TEMPORAL_TLS_CLIENT_KEY_PATH"] = "/not/there.pem", "/not/there.key"
+	_, err = loadAPI(vars)
+	assert.Contains(t, problems(t, err)[0], "TEMPORAL_*: Temporal's own settings cannot be used")
+
+	vars = complete()
+	vars["TEMPORAL_API_KEY"], vars["TEMPORAL_CONFIG_FILE"], vars["TEMPORAL_PROFILE"] = "hidden-api-key", "/not/there.toml", "prod"
+	_, err = loadAPI(vars)
+	assert.NotContains(t, strings.Join(problems(t, err), " "), "hidden-api-key")
+}
