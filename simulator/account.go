@@ -135,6 +135,19 @@ func (a *account) setProfile(co *consumer, body json.RawMessage) {
 	}
 }
 
+// guessPhone finds whose text it is, for the desk, when the profile names no phone.
+func (a *account) guessPhone(text string) *phoneRef {
+	for _, ch := range a.sim.channels {
+		if ch.cfg.Account != "" && ch.cfg.Account != a.cfg.Name {
+			continue
+		}
+		if p := ch.wroteLast(text); p != nil {
+			return &phoneRef{Channel: ch.cfg.Name, Consumer: p.consumer}
+		}
+	}
+	return nil
+}
+
 // profileFacts is what the desk shows of a profile: a name, and every value that
 // may be the consumer's name on a channel.
 type profileFacts struct {

@@ -105,6 +105,15 @@ func (c *counters) request(e *exchange) {
 	}
 }
 
+// warned counts what is not wrong but should not be.
+func (c *counters) warned(texts ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range texts {
+		c.warnings[w]++
+	}
+}
+
 // totals adds everything up.
 func (s *Simulator) totals() Counters {
 	t := Counters{Conversations: map[string]int{"created": 0, "open": 0}, Requests: map[string]RequestCounters{}}

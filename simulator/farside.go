@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -69,7 +70,7 @@ func (s *Simulator) far(class string, h func(*call) reply) http.HandlerFunc {
 		case err != nil:
 			out = reply{status: http.StatusRequestEntityTooLarge, reason: "request is too large"}
 		case do == doThrottle || do == doFailBefore || do == doDropBefore || do == doHangBefore || do == doExpire && !authorised(class):
-			out = faulty(c.faults.rule)
+			out = faulty(class, c.faults.rule)
 		default:
 			out = h(c)
 			if c.seen.summary == "" {
@@ -78,7 +79,7 @@ func (s *Simulator) far(class string, h func(*call) reply) http.HandlerFunc {
 			switch {
 			case do != doFailAfter && do != doDropAfter && do != doHangAfter:
 			case out.reason == "":
-				out = faulty(c.faults.rule)
+				out = faulty(class, c.faults.rule)
 			default:
 				c.faults.rule = nil // there was no effect to fail after
 			}
@@ -170,24 +171,44 @@ func (c *call) awaitEarly() {
 	}
 }
 
-// faulty is the answer that a rule asks for.
-func faulty(r *Rule) reply {
+// faulty is the answer that a rule asks for, in the envelope of its class.
+func faulty(class string, r *Rule) reply {
+	status := cmp.Or(r.Status, http.StatusServiceUnavailable)
+	var header http.Header
 	switch r.Do {
 	case doThrottle:
-		out := refusal(http.StatusTooManyRequests, 42900, "Too Many Requests", "Too many requests")
+		status = http.StatusTooManyRequests
 		if r.RetryAfter > 0 {
-			out.header = http.Header{"Retry-After": {strconv.Itoa(r.RetryAfter)}}
+			header = http.Header{"Retry-After": {strconv.Itoa(r.RetryAfter)}}
 		}
-		out.reason = ""
-		return out
 	case doExpire:
-		return reply{status: http.StatusUnauthorized, body: map[string]any{"error": "invalid_client", "code": 20003, "status": 401}}
+		status = http.StatusUnauthorized
 	}
-	status := r.Status
-	if status == 0 {
-		status = http.StatusServiceUnavailable
+	return reply{status: status, header: header, body: faultBody(class, status, r.RetryAfter)}
+}
+
+func faultBody(class string, status, after int) any {
+	text := http.StatusText(status)
+	switch class {
+	case classTwilio:
+		code := map[int]int{http.StatusTooManyRequests: 20429, http.StatusUnauthorized: 20003}[status]
+		return twilioError(status, cmp.Or(code, 20500), text).body
+	case classHTTP:
+		e := map[string]any{"code": "busy", "class": "retryable", "message": text}
+		switch status {
+		case http.StatusTooManyRequests:
+			e["class"] = "ratelimit"
+		case http.StatusUnauthorized:
+			e["class"] = "auth"
+		}
+		if after > 0 {
+			e["retryAfter"] = after
+		}
+		return map[string]any{"error": e}
+	case classToken:
+		return map[string]string{"error": map[bool]string{true: "invalid_client", false: "temporarily_unavailable"}[status == http.StatusUnauthorized]}
 	}
-	return reply{status: status, body: map[string]any{"error": "Service Unavailable"}}
+	return refusal(status, status*100, text, text).body
 }
 
 func pause(r *http.Request, d time.Duration) {

@@ -57,6 +57,7 @@ type phone struct {
 	counters     PhoneCounters
 	texts        map[string]int
 	lastAt       time.Time
+	wrote        string // the last text of the consumer
 }
 
 // phoneMessage is one message on a phone, in either direction.
@@ -192,12 +193,31 @@ func (c *channel) thread(id string) *phone {
 	return nil
 }
 
+// wroteLast says which phone wrote a text as its last; nil if none or several did.
+func (c *channel) wroteLast(text string) *phone {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found *phone
+	for _, p := range c.phones {
+		if p.wrote != text {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = p
+	}
+	return found
+}
+
 // add puts a message on the phone. The channel is locked.
 func (p *phone) add(m *phoneMessage) {
 	m.phone, m.at = p, p.channel.sim.now()
 	p.lastAt = m.at
 	if m.out {
 		p.typing = false
+	} else {
+		p.wrote = m.text
 	}
 	if m.out && m.kind != "system" {
 		p.counters.Received++
@@ -251,7 +271,7 @@ func (p *phone) view() PhoneView {
 
 func (m *phoneMessage) view() PhoneMessage {
 	v := PhoneMessage{
-		ID: m.id, Direction: "in", Kind: m.kind, Text: m.text, Choices: m.choices, At: stamp(m.at), Status: m.status, Code: m.code,
+		ID: m.id, Direction: "in", Kind: m.kind, Text: m.text, Choices: append([]choiceView{}, m.choices...), At: stamp(m.at), Status: m.status, Code: m.code,
 		Read: m.read, Ref: m.ref, Repeats: m.repeats, Raw: m.raw,
 	}
 	if m.out {

@@ -94,6 +94,9 @@ func (s *Simulator) publishTo(c *call, co *consumer, d *dialog, conversationID s
 	if e.kind == contentEvent && conv.consumerState == "COMPOSING" {
 		conv.consumerState = "ACTIVE"
 	}
+	if e.kind == contentEvent && co.phone == nil && conv.counters.published == 1 {
+		co.phone = conv.acc.guessPhone(e.text)
+	}
 	c.hooked(conv.append(d, e))
 	if e.kind == contentEvent {
 		s.autoAgent(conv, e)

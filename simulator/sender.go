@@ -286,6 +286,11 @@ func (s *sender) count(h *hook, f func(*hookCounters)) {
 	f(h.tally)
 }
 
+// slowEndpoint, kept up for two minutes, may disable an app without warning.
+//
+// Source: connector-api-webhooks-disclaimers.
+const slowEndpoint = 2500 * time.Millisecond
+
 // deliver makes one attempt. Only 200 and 201 within the time allowed count.
 //
 // Source: connector-api-webhooks-notification-protocol.
@@ -294,6 +299,10 @@ func (s *sender) deliver(h *hook) bool {
 	set := s.sim.settings.Load()
 	e := s.post(set, h.body, cloudSignature(set.Signature, first(s.acc.cfg.ClientSecret), h.body))
 	e.class, e.summary, e.attempt, e.conversation = "webhook", h.summary, h.attempts, h.conv
+	if e.took > slowEndpoint {
+		e.warnings = []string{"webhook was answered slower than 2.5 s"}
+		s.sim.counters.warned(e.warnings...)
+	}
 	s.sim.wire.add(e)
 	return e.status == http.StatusOK || e.status == http.StatusCreated
 }

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"mime"
 	"net/http"
@@ -94,7 +95,7 @@ func (s *Simulator) twilioForm(c *call) (*channel, url.Values, *reply) {
 	if err != nil || kind != "application/x-www-form-urlencoded" || formErr != nil {
 		return accounts[0], nil, twilioError(http.StatusBadRequest, 20001, "Content-Type must be application/x-www-form-urlencoded")
 	}
-	from := form.Get("From")
+	from := cmp.Or(form.Get("From"), form.Get("MessagingServiceSid"))
 	i := slices.IndexFunc(accounts, func(ch *channel) bool { return ch.cfg.From == from })
 	ch := accounts[max(i, 0)]
 	c.seen.channel = ch.cfg.Name

@@ -128,7 +128,7 @@ func (c *conversation) detail() DetailView {
 func (e *event) view() EventView {
 	return EventView{
 		Sequence: e.sequence, Dialog: e.dialog, At: stamp(e.at), Role: e.from.role, Originator: e.from.id, Name: e.from.name,
-		Type: e.kind, Text: e.text, Status: e.status, Sequences: e.sequences, ChatState: e.chatState, Audience: e.audience,
+		Type: e.kind, Text: e.text, Status: e.status, Sequences: append([]int{}, e.sequences...), ChatState: e.chatState, Audience: e.audience,
 		Metadata: e.metadata, ExternalID: e.externalID, Accepted: e.accepted, Read: e.read, Nack: e.nack, Event: e.raw,
 	}
 }

@@ -71,7 +71,7 @@ function drawOutcome(o, c) {
   set(o.status, { "data-status": c.csat?.status ?? "WAITING" });
 }
 
-/** drawOpen shows conversation c with its messages. facts: { skillName, temporalUi, phoneShown, note }. */
+/** drawOpen shows conversation c with its messages. facts: { skillName, temporalUi, phone, phoneShown, note }. */
 export function drawOpen(p, c, messages, facts) {
   const s = stage(c);
   const open = s.kind !== "closed";
@@ -79,10 +79,10 @@ export function drawOpen(p, c, messages, facts) {
   write(p.stage, s.word);
   set(p.stage, { class: "stage-tag " + s.kind });
   write(p.skill, facts.skillName(c.skill));
-  write(p.where, c.phone ? prettyNumber(c.phone.consumer) : "Conversation " + shortId(c.id));
+  write(p.where, facts.phone ? prettyNumber(facts.phone.consumer) : "Conversation " + shortId(c.id));
   set(p.where, { title: "Conversation " + c.id });
   set(p.temporal, { hidden: !facts.temporalUi, href: facts.temporalUi ? workflowLink(facts.temporalUi, c.id) : null });
-  set(p.showPhone, { hidden: !c.phone || facts.phoneShown });
+  set(p.showPhone, { hidden: !facts.phone || facts.phoneShown });
   set(p.join, { hidden: !open, disabled: !open || Boolean(c.agent) });
   write(p.join, c.agent ? "Accepted" : "Accept");
   set(p.transfer, { disabled: !open });

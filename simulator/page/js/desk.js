@@ -46,6 +46,10 @@ export class Desk {
     return [...this.#conversations.values()];
   }
 
+  phoneOf(conversation) {
+    return this.#phone.of(conversation);
+  }
+
   #current() {
     return this.#conversations.get(this.#selected);
   }
@@ -81,7 +85,8 @@ export class Desk {
     p.close.addEventListener("click", () => this.#act("close"));
     p.showPhone.addEventListener("click", () => {
       const c = this.#current();
-      if (c?.phone) this.#phone.show(c.phone.channel, c.phone.consumer, c.name);
+      const phone = c && this.phoneOf(c);
+      if (phone) this.#phone.show(phone.channel, phone.consumer, c.name);
       this.#draw();
     });
     this.transfer = menu(p.transfer, p.skills);
@@ -141,7 +146,7 @@ export class Desk {
       if (event.type === "AcceptStatusEvent") mark(known.values(), event);
     }
     // A new conversation comes to the front, unless the agent is busy with another.
-    if (isNew && (!before || before.stage === "CLOSE" || this.#phone.holds(conversation.phone))) {
+    if (isNew && (!before || before.stage === "CLOSE" || this.#phone.holds(this.phoneOf(conversation)))) {
       this.#choose(conversation.id);
       return;
     }
@@ -236,7 +241,7 @@ export class Desk {
     if (c) {
       const messages = [...(this.#details.get(c.id)?.values() ?? [])].sort((a, b) => a.at.localeCompare(b.at) || a.sequence - b.sequence);
       drawOpen(this.#parts, c, messages, {
-        skillName: this.#skillName, temporalUi: this.#temporalUi, phoneShown: this.#phone.holds(c.phone), note: this.#note,
+        skillName: this.#skillName, temporalUi: this.#temporalUi, phone: this.phoneOf(c), phoneShown: this.#phone.holds(this.phoneOf(c)), note: this.#note,
       });
     }
     for (const f of this.#watchers) f();

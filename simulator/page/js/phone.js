@@ -48,6 +48,16 @@ export class Phone {
     return Boolean(phone) && phone.channel === this.#channel?.name && phone.consumer === this.#who.id;
   }
 
+  /**
+   * of returns the phone a conversation of the cloud belongs to. The profile names
+   * it where the channel's consumers have numbers; elsewhere their name has to do.
+   */
+  of(conversation) {
+    if (conversation.phone) return conversation.phone;
+    const same = [...this.#known.values()].filter((p) => p.kind === "http" && p.name && p.name === conversation.name);
+    return same.length === 1 ? { channel: same[0].channel, consumer: same[0].consumer } : null;
+  }
+
   #isChat() {
     return this.#channel?.kind === "http";
   }

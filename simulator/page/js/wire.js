@@ -138,7 +138,8 @@ export class Wire {
   /** Requests at the channel's side know no conversation; they name its consumer. */
   #belongs = (e) => {
     if (!this.#filter || e.conversation === this.#filter) return true;
-    const phone = this.#desk.conversations().find((c) => c.id === this.#filter)?.phone;
+    const conversation = this.#desk.conversations().find((c) => c.id === this.#filter);
+    const phone = conversation && this.#desk.phoneOf(conversation);
     return Boolean(phone) && side(e) === "channel" && e.channel === phone.channel && e.words.includes(phone.consumer);
   };
 
