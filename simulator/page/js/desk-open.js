@@ -66,7 +66,7 @@ function drawOutcome(o, c) {
   set(o.stars, { "data-rate": rate || null, "aria-label": rate ? `${rate} of 5 stars` : "Not rated" });
   [...o.stars.children].forEach((star, i) => star.classList.toggle("on", i < rate));
   write(o.solved, solved === undefined || solved === null ? "—" : solved ? "Yes" : "No");
-  set(o.solved, { "data-resolved": solved ?? null, class: solved === true ? "good" : solved === false ? "bad" : "" });
+  set(o.solved, { "data-resolved": typeof solved === "boolean" ? String(solved) : null, class: solved === true ? "good" : solved === false ? "bad" : "" });
   write(o.status, c.csat ? SURVEY[c.csat.status] ?? c.csat.status : "Waiting for the consumer");
   set(o.status, { "data-status": c.csat?.status ?? "WAITING" });
 }
