@@ -126,7 +126,8 @@ func load(l envconfig.Lookuper, environ []string, used part, ops string) (Config
 	s.service(&c, ops)
 	s.idle = used&public == 0
 	s.public(&c)
-	c.Warnings = s.strangers(environ)
+	s.warnings = s.strangers(environ)
+	c.Warnings = s.warnings
 	return c, s.err()
 }
 

@@ -318,6 +318,10 @@ func TestStrangersAreWarnedAbout(t *testing.T) {
 	assert.Contains(t, c.Warnings[2], "PARLEY_CHANNEL_MY_WEB_ACCOUNT_SID: is of no channel in PARLEY_CHANNELS, or not one of its kind")
 	assert.Equal(t, "PARLEY_MAXBODY: is not a variable of Parley; did you mean PARLEY_MAX_BODY?", c.Warnings[3])
 
+	typo := map[string]string{"DATABASE_URL": "postgres://db/parley", "PARLEY_ACCOUNT": "main"}
+	_, err = loadAPI(typo)
+	assert.ErrorContains(t, err, "PARLEY_ACCOUNT: is not a variable of Parley; did you mean PARLEY_ACCOUNTS?")
+
 	m, err := LoadMigrate(envconfig.MapLookuper(vars), environ(vars))
 	require.NoError(t, err)
 	assert.Equal(t, c.Warnings, m.Warnings, "a variable of another command is no stranger")

@@ -20,9 +20,12 @@ import (
 // variable that must be changed. The command then ends with exit status 2.
 type ConfigError struct {
 	Problems []string // each begins with the variable's name and says what to do
+	Warnings []string // Config.Warnings: one of them may be what caused a problem
 }
 
-func (e *ConfigError) Error() string { return strings.Join(e.Problems, "\n") }
+func (e *ConfigError) Error() string {
+	return strings.Join(slices.Concat(e.Problems, e.Warnings), "\n")
+}
 
 // Secret is a value that no log and no error shows.
 type Secret string
@@ -61,6 +64,7 @@ type settings struct {
 	lookup   envconfig.Lookuper
 	asked    map[string]bool
 	problems []string
+	warnings []string
 	idle     bool // what is read now is not used by this command: no problems, no files
 }
 
@@ -80,7 +84,7 @@ func (s *settings) err() error {
 		return nil
 	}
 	slices.Sort(s.problems)
-	return &ConfigError{Problems: slices.Compact(s.problems)}
+	return &ConfigError{Problems: slices.Compact(s.problems), Warnings: s.warnings}
 }
 
 // text returns a variable's value without white space around it; a variable that
