@@ -20,6 +20,8 @@ type Config struct {
 	TemporalUI string `env:"PARLEY_SIMULATOR_TEMPORAL_UI"`                               // only shown
 	Settings   string `env:"PARLEY_SIMULATOR_SETTINGS"`                                  // JSON, merged over the defaults, as PUT /sim/settings takes it
 
+	StateFile string `env:"PARLEY_SIMULATOR_STATE"` // kept here over restarts; only in memory when empty
+
 	AccountNames []string `env:"PARLEY_ACCOUNTS"`
 	ChannelNames []string `env:"PARLEY_CHANNELS"`
 

@@ -10,7 +10,9 @@
 // anything was lost or doubled.
 //
 // It stays out of Parley: it imports none of Parley's packages and shares no
-// type with them, so that it can disagree. It keeps everything in memory.
+// type with them, so that it can disagree. It keeps everything in memory, and over
+// restarts in the file named by PARLEY_SIMULATOR_STATE, where that is set:
+// conversations, phones, webhooks that wait and the key that signs tokens.
 //
 // # Using it
 //

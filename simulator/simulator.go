@@ -79,7 +79,12 @@ func New(cfg Config, opts ...Option) (*Simulator, error) {
 			s.channels = append(s.channels, newChannel(s, c))
 		}
 	}
+	if err := s.load(); err != nil {
+		s.Close()
+		return nil, err
+	}
 	s.mux = s.routes()
+	s.soon(0, func() { s.keepSaved(s.life) })
 	return s, nil
 }
 
@@ -141,13 +146,23 @@ func (s *Simulator) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// Close ends everything the simulator does in the background and waits for it.
+// Close ends everything the simulator does in the background, waits for it, and
+// writes the state file.
 func (s *Simulator) Close() {
 	s.gate.Lock()
+	was := s.closed
 	s.closed = true
 	s.gate.Unlock()
+	if was {
+		return
+	}
 	s.cancel()
 	s.tasks.Wait()
+	if s.mux != nil {
+		if err := s.save(); err != nil {
+			s.log.Warn("the simulator's state was not saved", "err", err)
+		}
+	}
 	s.webhooks.CloseIdleConnections()
 	s.provider.CloseIdleConnections()
 }
