@@ -62,7 +62,7 @@ func (s *Store) storeArrivals(ctx context.Context, group []message.Arrival) erro
 	b := &pgx.Batch{}
 	queueEvents(b, group)
 	queueEchoes(b, group)
-	queueParticipants(b, group)
+	queueParticipants(b, group, s.notifyChannel())
 	var dead []message.DeadLetter
 	for _, a := range group {
 		dead = append(dead, a.Dead...)
@@ -205,25 +205,19 @@ func toDigest(d []byte) []byte {
 }
 
 // bindParticipants binds conversations that are not bound yet and whose consumer
-// we know. The stream's row is what Append and Bind meet at: whoever comes second
-// sees what the first one did.
+// we know. Like bind, it takes the stream's row first: Append and Bind meet there,
+// and whoever comes second sees what the first one did.
 const bindParticipants = `
-WITH bound AS (
-    INSERT INTO bindings (stream, account, conversation, address, channel, consumer)
+WITH news AS (
     SELECT DISTINCT ON (t.stream) t.stream, t.account, t.conversation, c.address, c.channel, c.consumer
     FROM unnest(@stream::text[], @account::text[], @conversation::text[], @lp_id::text[])
         AS t (stream, account, conversation, lp_id)
     CROSS JOIN LATERAL (SELECT * FROM consumers x WHERE x.account = t.account AND x.lp_id = t.lp_id LIMIT 1) c
     WHERE (SELECT b.bound_at FROM bindings b WHERE b.stream = t.stream) IS NULL
     ORDER BY t.stream
-    ON CONFLICT (stream) DO NOTHING
-    RETURNING stream, account, conversation, address, channel, consumer
-)
-INSERT INTO streams AS s (stream, account, conversation, address, channel, consumer)
-SELECT stream, account, conversation, address, channel, consumer FROM bound ORDER BY stream
-ON CONFLICT (stream) DO UPDATE SET address = excluded.address, channel = excluded.channel, consumer = excluded.consumer`
+), ` + tieAndBind
 
-func queueParticipants(b *pgx.Batch, group []message.Arrival) {
+func queueParticipants(b *pgx.Batch, group []message.Arrival, notify string) {
 	var stream, account, conversation, lpID []string
 	for _, a := range group {
 		for _, p := range a.Participants {
@@ -240,5 +234,6 @@ func queueParticipants(b *pgx.Batch, group []message.Arrival) {
 	}
 	b.Queue(bindParticipants, pgx.StrictNamedArgs{
 		"stream": stream, "account": account, "conversation": conversation, "lp_id": lpID,
+		"notify": notify,
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -32,22 +33,29 @@ func (s *Store) Known(ctx context.Context, account, lpID string, addr message.Ad
 	return nil
 }
 
-// bind ties the stream to its address in the same statement, so that an Append of
-// the same moment either sees it or makes it wait; and wakes the relays once it is
-// committed.
-const bind = `
-WITH first AS (
+// tieAndBind gives the streams of news, which are cloud conversations, their
+// addresses. One that has an address keeps it, and its binding says the same.
+const tieAndBind = `tied AS (
+    INSERT INTO streams AS s (stream, account, conversation, address, channel, consumer)
+    SELECT stream, account, conversation, address, channel, consumer FROM news ORDER BY stream
+    ON CONFLICT (stream) DO UPDATE SET
+        address = CASE WHEN s.address = '' THEN excluded.address ELSE s.address END,
+        channel = CASE WHEN s.address = '' THEN excluded.channel ELSE s.channel END,
+        consumer = CASE WHEN s.address = '' THEN excluded.consumer ELSE s.consumer END
+    RETURNING stream, account, conversation, address, channel, consumer
+), bound AS (
     INSERT INTO bindings (stream, account, conversation, address, channel, consumer)
-    VALUES (@stream, @account, @conversation, @address, @channel, @consumer)
+    SELECT stream, account, conversation, address, channel, consumer FROM tied
     ON CONFLICT (stream) DO NOTHING
     RETURNING stream
-), tied AS (
-    INSERT INTO streams AS s (stream, account, conversation, address, channel, consumer)
-    SELECT stream, @account, @conversation, @address, @channel, @consumer FROM first
-    ON CONFLICT (stream) DO UPDATE SET address = excluded.address, channel = excluded.channel, consumer = excluded.consumer
-    RETURNING stream
 )
-SELECT pg_notify(@notify, stream) FROM tied`
+SELECT pg_notify(@notify, stream) FROM bound`
+
+const bind = `
+WITH news AS (
+    SELECT @stream::text AS stream, @account::text AS account, @conversation::text AS conversation,
+        @address::text AS address, @channel::text AS channel, @consumer::text AS consumer
+), ` + tieAndBind
 
 // Bind makes the address known by which a cloud conversation is reached, and wakes
 // the relays for what already waits in its stream. first is false, and nothing
@@ -147,23 +155,27 @@ func (s *Store) Finish(ctx context.Context, addr message.Address, applied []mess
 		key := streamKey(a.Stream)
 		last[key] = max(last[key], a.Sequence)
 	}
-	keys := make([]string, 0, len(last))
-	for key := range last {
-		keys = append(keys, key)
-	}
-	// The order of locks is the same for all who take several.
+	keys := slices.Collect(maps.Keys(last))
+	// All who take several locks, or several rows, take them in the same order.
 	slices.SortFunc(keys, func(a, b string) int { return cmp.Compare(s.lockID(a), s.lockID(b)) })
 	b := &pgx.Batch{}
 	for _, key := range keys {
 		b.Queue(lockStream, pgx.StrictNamedArgs{"lock": s.lockID(key)})
 	}
-	slices.Sort(keys) // rows are taken as Append takes them
-	for _, key := range keys {
-		b.Queue(finishStream, pgx.StrictNamedArgs{"stream": key, "applied": last[key]})
+	if home := addressKey(addr); !slices.Contains(keys, home) {
+		keys = append(keys, home)
 	}
-	b.Queue(finishAddress, pgx.StrictNamedArgs{
-		"stream": addressKey(addr), "channel": toText(addr.Channel), "consumer": toText(addr.Consumer), "opted_out": optedOut,
-	})
+	slices.Sort(keys)
+	for _, key := range keys {
+		if n, ok := last[key]; ok {
+			b.Queue(finishStream, pgx.StrictNamedArgs{"stream": key, "applied": n})
+		}
+		if key == addressKey(addr) {
+			b.Queue(finishAddress, pgx.StrictNamedArgs{
+				"stream": key, "channel": toText(addr.Channel), "consumer": toText(addr.Consumer), "opted_out": optedOut,
+			})
+		}
+	}
 	if err := s.pool.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("finish run: %w", redacted(err))
 	}

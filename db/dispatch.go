@@ -25,7 +25,8 @@ const (
 // handed over again. At any time at most one Dispatch, in all processes, is at
 // work on a stream: the others get Busy.
 //
-// At most max events and maxBytes of bodies are handed over, but at least one
+// hand must answer within 30 s: a process that stands still that long loses the
+// stream to others. At most max events and maxBytes of bodies are handed over, but at least one
 // event; 0 stands for MaxEvents and MaxBytes. Events that are not urgent go along
 // with those that are.
 func (s *Store) Dispatch(ctx context.Context, key string, max, maxBytes int, hand func(context.Context, message.Dispatch) error) (message.DispatchState, error) {

@@ -11,7 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,11 +75,11 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 		s.pool.Close()
 		return nil, fmt.Errorf("open database: %w", redacted(err))
 	}
-	if s.writes, err = newPool(ctx, url, 2*o.Committers, planning, planningGroups); err != nil {
+	if s.writes, err = newPool(ctx, url, 2*o.Committers, grouping); err != nil {
 		s.pool.Close()
 		return nil, err
 	}
-	if s.dispatch, err = newPool(ctx, url, o.Dispatching, planning); err != nil {
+	if s.dispatch, err = newPool(ctx, url, o.Dispatching, handing); err != nil {
 		s.pool.Close()
 		s.writes.Close()
 		return nil, err
@@ -122,27 +122,30 @@ func (s *Store) DigestKey(ctx context.Context) ([]byte, error) {
 	return key, nil
 }
 
-// alwaysOnDisk undoes a server's default that answers a commit before it is on disk.
-const alwaysOnDisk = `
-SELECT set_config('synchronous_commit', 'on', false)
-WHERE current_setting('synchronous_commit') = 'off'`
-
 // planning keeps each statement on the one plan that it was written for, by index,
 // and plans it once per connection. Left to itself, Postgres plans while the inbox
 // is empty, takes a sequential scan for cheapest, and keeps that plan as the table
 // grows: Append was six times slower after 20,000 events. Planning the statement
 // anew each time costs as much as executing it.
-var planning = map[string]string{
-	"jit":             "off",
-	"enable_seqscan":  "off",
-	"plan_cache_mode": "force_generic_plan",
-}
+var planning = []string{"jit", "off", "enable_seqscan", "off", "plan_cache_mode", "force_generic_plan"}
 
-// planningGroups joins a group's own rows by sorting: a loop over all pairs of 256
-// takes longer than storing them.
-var planningGroups = map[string]string{"enable_nestloop": "off"}
+// grouping joins a group's own rows by sorting: a loop over all pairs of 256 takes
+// longer than storing them.
+var grouping = append(slices.Clone(planning), "enable_nestloop", "off")
 
-func newPool(ctx context.Context, url string, size int, settings ...map[string]string) (*pgxpool.Pool, error) {
+// handing frees a stream whose dispatcher was cut off from the database or stands
+// still: the server would keep its lock for as long as it believes in the
+// connection, which may be hours.
+var handing = append(slices.Clone(planning), "idle_in_transaction_session_timeout", "30s")
+
+// alwaysOnDisk undoes a server's default that answers a commit before it is on disk.
+const alwaysOnDisk = `
+SELECT set_config('synchronous_commit', 'on', false)
+WHERE current_setting('synchronous_commit') = 'off'`
+
+// newPool sets the settings, names and values in turn, for each connection. They
+// are not sent while connecting, which a pooler in between may refuse.
+func newPool(ctx context.Context, url string, size int, settings []string) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", redacted(err))
@@ -151,12 +154,13 @@ func newPool(ctx context.Context, url string, size int, settings ...map[string]s
 	cfg.MinConns = 0
 	cfg.MaxConnIdleTime = time.Minute
 	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
-	for _, s := range settings {
-		maps.Copy(cfg.ConnConfig.RuntimeParams, s)
-	}
 	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, alwaysOnDisk)
-		return err
+		b := &pgx.Batch{}
+		b.Queue(alwaysOnDisk)
+		for i := 0; i < len(settings); i += 2 {
+			b.Queue(`SELECT set_config($1, $2, false)`, settings[i], settings[i+1])
+		}
+		return c.SendBatch(ctx, b).Close()
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

@@ -80,8 +80,9 @@ func TestAnOutageIsProbedAndThenDrainedPromptly(t *testing.T) {
 	}
 	eventually(t, func() bool { return r.Stats().Open })
 	opened := time.Now()
-	eventually(t, func() bool { return l.tries() >= 8+2+3 }) // the dispatchers, what they took until three had failed, probes
+	eventually(t, func() bool { r.queue.mu.Lock(); defer r.queue.mu.Unlock(); return r.queue.breaker.waits >= 2 })
 	require.Greater(t, time.Since(opened), 2*firstProbe, "probes wait longer each time")
+	require.Less(t, l.tries(), 8+manyFailing+4, "not every stream found out by itself")
 	require.Positive(t, r.Stats().Dropped)
 	require.Positive(t, r.Stats().Oldest)
 	down.Store(false)

@@ -29,7 +29,6 @@ CREATE TABLE streams (
     opted_out      boolean NOT NULL DEFAULT false,
     reply          text NOT NULL DEFAULT '',
     created_at     timestamptz NOT NULL DEFAULT now(),
-    CHECK ((account = '') = (conversation = '')),
     CHECK (account <> '' OR address = stream)
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
 
