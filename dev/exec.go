@@ -59,6 +59,7 @@ type throwaway struct {
 	dir   string
 	guard *process.Guard
 	super *supervise.Supervisor
+	drop  func(context.Context) error // databases on a server that stays; may be nil
 }
 
 func (o execOptions) run() (err error) {
@@ -126,6 +127,11 @@ func (t *throwaway) close() {
 	defer cancel()
 	t.super.Console = supervise.NewConsole(io.Discard)
 	t.super.Stop(ctx)
+	if t.drop != nil {
+		if err := t.drop(ctx); err != nil {
+			fmt.Fprintf(os.Stderr, "parley-dev exec: %v\n", err)
+		}
+	}
 	if target, err := os.Readlink(filepath.Join(t.dir, "postgres")); err == nil {
 		_ = os.RemoveAll(target)
 	}
@@ -159,6 +165,11 @@ func (o execOptions) start(ctx context.Context, t *throwaway) ([]string, error) 
 	to, err := o.temporalOptions(t.dir, database)
 	if err != nil {
 		return nil, err
+	}
+	if to.postgres != "" && os.Getenv("DATABASE_URL") != "" {
+		t.drop = func(ctx context.Context) error {
+			return postgres.Drop(ctx, to.postgres, to.dbNamed, to.dbNamed+"_visibility")
+		}
 	}
 	if err := b.temporal(ctx, to); err != nil {
 		return nil, err

@@ -73,6 +73,15 @@ func TestExecUsesWhatIsThere(t *testing.T) {
 	require.Equal(t, "[postgres://elsewhere elsewhere:7233]\n", p.out.String())
 }
 
+func TestExecCleansUpOnAServerThatStays(t *testing.T) {
+	t.Parallel()
+	url := testPostgres(t)
+	p := start(t, []string{"DATABASE_URL=" + url}, "exec", "-temporal", "-temporal-store", "postgres", "--", "true")
+	require.Zero(t, p.status(t))
+	require.Contains(t, p.out.String(), "temporal   ready")
+	require.Equal(t, "parley,postgres", query(t, url, "SELECT datname::text FROM pg_database WHERE NOT datistemplate ORDER BY 1"))
+}
+
 func TestExecRefusesACommandThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	p := start(t, []string{"DATABASE_URL=postgres://elsewhere"}, "exec", "--", "no-such-command")

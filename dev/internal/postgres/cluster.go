@@ -141,6 +141,21 @@ func (c *Cluster) ensureDatabase(ctx context.Context) error {
 	return err
 }
 
+// Drop removes databases from any server, even while somebody is connected.
+func Drop(ctx context.Context, url string, databases ...string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return fmt.Errorf("drop databases: %w", err)
+	}
+	defer conn.Close(ctx)
+	for _, name := range databases {
+		if _, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)"); err != nil {
+			return fmt.Errorf("drop database %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 func (c *Cluster) data() string         { return filepath.Join(c.place.dir, "data") }
 func (c *Cluster) passwordFile() string { return filepath.Join(c.place.dir, "password") }
 
