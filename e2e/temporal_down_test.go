@@ -1,0 +1,109 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// hang stops a process in its tracks; it goes on when the test ends.
+func hang(t testing.TB, v *service) {
+	t.Helper()
+	p := v.process
+	p.signal(syscall.SIGSTOP)
+	t.Cleanup(func() { p.signal(syscall.SIGCONT) })
+}
+
+func TestTemporalIsKilledUnderLoad(t *testing.T) {
+	t.Parallel()
+	slow(t)
+	s := newStack(t, options{ownTemporal: true})
+	l := newLoad(s, 10)
+	l.begin(20, 500*time.Millisecond)
+	for _, percent := range []int64{25, 60} {
+		l.reaches(percent)
+		s.server.process.kill()
+		killed := time.Now()
+		require.NoError(t, s.server.start())
+		s.recovery("a killed Temporal server", killed, l.phones[0], l.ids[0])
+	}
+	l.arrives()
+	s.noneParked()
+}
+
+// Acknowledging depends on one commit in Postgres, so Temporal may be away for as
+// long as it likes: nothing is refused, nothing waits longer than usual.
+func TestTemporalIsAwayForAWhile(t *testing.T) {
+	slow(t)
+	long := os.Getenv("PARLEY_LONG") != ""
+	away := 12 * time.Second
+	if long {
+		away = time.Minute
+	} else {
+		t.Parallel()
+	}
+	s := newStack(t, options{ownTemporal: true})
+	var phones []*phone
+	for range 10 {
+		p := s.newPhone("sms")
+		p.says("Are you open? " + p.name)
+		phones = append(phones, p)
+	}
+	for _, p := range phones {
+		p.conversation(1)
+	}
+	s.settled(patience, phones...)
+
+	require.NoError(t, s.server.process.terminate(20*time.Second))
+	took := everySecond(t, 20, away, phones)
+	require.NoError(t, s.server.start())
+	back := time.Now()
+	t.Logf("Temporal was away for %s: %d messages acknowledged, p50 %s, p99 %s, longest %s", away, len(took),
+		quantile(took, .5), quantile(took, .99), quantile(took, 1))
+	if long {
+		assert.Less(t, quantile(took, .99), 50*time.Millisecond)
+	}
+	s.settled(3*patience, phones...)
+	t.Logf("everything had arrived %s after Temporal was back", time.Since(back).Round(time.Millisecond))
+	s.noneParked()
+}
+
+// everySecond posts messages at a fixed rate, whatever becomes of those before, for
+// some time. Each phone writes its next message when its last one is acknowledged.
+// It returns how long each took from when it was due: waiting counts.
+func everySecond(t testing.TB, rate int, during time.Duration, phones []*phone) []time.Duration {
+	t.Helper()
+	n := int(during.Seconds() * float64(rate))
+	took := make([]time.Duration, n)
+	turn := make([]chan time.Time, len(phones))
+	var wg sync.WaitGroup
+	for i, p := range phones {
+		turn[i] = make(chan time.Time, n)
+		wg.Go(func() {
+			k := 0
+			for due := range turn[i] {
+				_, err := p.send(fmt.Sprintf("words %d while nobody listens", k), false)
+				assert.NoError(t, err)
+				took[k*len(phones)+i] = time.Since(due)
+				k++
+			}
+		})
+	}
+	tick := time.NewTicker(time.Second / time.Duration(rate))
+	defer tick.Stop()
+	for i := range n {
+		turn[i%len(phones)] <- time.Now()
+		<-tick.C
+	}
+	for _, c := range turn {
+		close(c)
+	}
+	wg.Wait()
+	return took
+}
