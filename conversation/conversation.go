@@ -106,6 +106,7 @@ type Counts struct {
 const (
 	keepSent  = 200
 	keepDead  = 20
+	keepEarly = 2 * batchCommands
 	keepNotes = 100
 	keepSeen  = 200
 	keepAhead = 8 // streams whose last sequence is remembered
@@ -123,7 +124,7 @@ func (s *State) Next(at time.Time) State {
 	n := New(s.Address, s.Consumer, s.Settings, s.OptedOut)
 	n.Rules, n.Profile, n.Reply, n.Applied, n.Notes = s.Rules, s.Profile, s.Reply, s.Applied, s.Notes
 	n.ToCloud, n.ToChannel = s.ToCloud, s.ToChannel
-	n.Sent, n.Dialogs, n.Past = s.Sent, s.Dialogs, s.Past
+	n.Sent, n.Early, n.Dialogs, n.Past = s.Sent, s.Early, s.Dialogs, s.Past
 	for _, in := range s.Pending {
 		n.inbound(in, at)
 	}

@@ -194,6 +194,22 @@ func TestAcceptWaitsForAChannelThatReportsDelivery(t *testing.T) {
 	x.want("read", x.carries(CloudLane), "acknowledge C1 READ")
 }
 
+func TestAReceiptMayComeBeforeTheBatchIsBack(t *testing.T) {
+	t.Parallel()
+	x := begin(t, func(s *Settings) { s.Receipts = true })
+	x.writes("hello")
+	x.carries(CloudLane)
+	x.agent(1, "hi")
+	batch := x.s.Take(ChannelLane, x.at)
+	x.event(message.Inbound{Kind: message.Receipts, ID: "r", Receipt: &message.Receipt{Message: batch[0].ID, State: message.Delivered}})
+	x.want("nothing yet", x.carries(CloudLane))
+	x.s.Apply(Event{Kind: BatchReturned, At: x.at, Lane: ChannelLane, Results: []Result{x.accept(&batch[0])}})
+	x.want("accepted", x.carries(CloudLane), "acknowledge C1 ACCEPT")
+	if len(x.s.Early) != 0 {
+		t.Errorf("%d receipts are still kept", len(x.s.Early))
+	}
+}
+
 func TestAgentsMessagesWaitForASmallerSequence(t *testing.T) {
 	t.Parallel()
 	x := begin(t)

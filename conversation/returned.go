@@ -2,6 +2,7 @@ package conversation
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"parley/fault"
@@ -113,12 +114,21 @@ func (s *State) delivered(c *Command, r Result) {
 	if n := len(s.Sent); n > keepSent {
 		s.Sent = append([]Delivery(nil), s.Sent[n-keepSent:]...)
 	}
+	d := &s.Sent[len(s.Sent)-1]
 	if !s.Settings.Receipts {
-		s.report(&s.Sent[len(s.Sent)-1], message.Delivered)
+		s.report(d, message.Delivered)
+	}
+	for i := 0; i < len(s.Early); i++ {
+		if d.is(&s.Early[i]) {
+			s.report(d, s.Early[i].State)
+			s.Early = slices.Delete(s.Early, i, i+1)
+			i--
+		}
 	}
 }
 
-// receipt is the channel's word on an agent's message.
+// receipt is the channel's word on an agent's message. It may come before the
+// batch that carries the message is back: it is kept for then.
 func (s *State) receipt(in message.Inbound) {
 	if in.Receipt == nil {
 		return
@@ -128,6 +138,13 @@ func (s *State) receipt(in message.Inbound) {
 			s.report(&s.Sent[i], in.Receipt.State)
 			return
 		}
+	}
+	if s.ToChannel.Flying == 0 {
+		return
+	}
+	s.Early = append(s.Early, *in.Receipt)
+	if len(s.Early) > keepEarly {
+		s.Early = slices.Delete(s.Early, 0, 1)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/sethvargo/go-envconfig"
@@ -108,6 +109,7 @@ func (r *rooms) farSides(log *slog.Logger) error {
 	for _, a := range r.config.Accounts {
 		cloud, err := liveperson.New(liveperson.Config{
 			Name: a.Name, SiteID: a.SiteID, ClientID: a.ClientID, ClientSecrets: a.ClientSecrets, DomainAPI: a.DomainAPI,
+			Features: features(conversation.SurveyMode(a.Survey)),
 		}, liveperson.Options{Logger: log, Version: version})
 		if err != nil {
 			return err
@@ -122,6 +124,16 @@ func (r *rooms) farSides(log *slog.Logger) error {
 		r.channels[c.Name] = adapter
 	}
 	return nil
+}
+
+// features is what we say we can carry. Without MULTI_DIALOG the cloud starts no
+// survey of its own beside ours: the two must not be combined.
+func features(mode conversation.SurveyMode) []string {
+	all := liveperson.DefaultFeatures()
+	if mode == conversation.SurveyCloud {
+		return all
+	}
+	return slices.DeleteFunc(all, func(f string) bool { return f == "MULTI_DIALOG" })
 }
 
 func newAdapter(c Channel, all Config) (channels.Adapter, error) {
