@@ -82,7 +82,8 @@ type State struct {
 	ToCloud   Lane              `json:"toCloud,omitzero"`
 	ToChannel Lane              `json:"toChannel,omitzero"`
 	Dialogs   []Dialog          `json:"dialogs,omitempty"`
-	Sent      []Delivery        `json:"sent,omitempty"` // the latest, for receipts that are still to come
+	Sent      []Delivery        `json:"sent,omitempty"`  // the latest, for receipts that are still to come
+	Early     []message.Receipt `json:"early,omitempty"` // receipts that came before what they are about was known
 	Survey    Survey            `json:"survey,omitzero"`
 	Closer    string            `json:"closer,omitempty"`  // who closed: CONSUMER, AGENT, SYSTEM, TIMEOUT
 	Leaving   bool              `json:"leaving,omitempty"` // a close of ours is on its way

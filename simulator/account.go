@@ -243,6 +243,7 @@ func (a *account) addTo(t *Counters) {
 	t.Webhooks.Duplicated += w.Duplicated
 	t.Webhooks.Lost += w.Lost
 	t.Webhooks.Dropped += w.Dropped
+	t.Webhooks.Slow += w.Slow
 }
 
 // conversationByID looks in every account.

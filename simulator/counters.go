@@ -24,15 +24,16 @@ type WebhookCounters struct {
 	Duplicated int64 `json:"duplicated"`
 	Lost       int64 `json:"lost"`
 	Dropped    int64 `json:"dropped"`
+	Slow       int64 `json:"slow"`
 }
 
 // hookCounters are WebhookCounters that many goroutines change.
 type hookCounters struct {
-	queued, delivered, attempts, failed, duplicated, lost, dropped atomic.Int64
+	queued, delivered, attempts, failed, duplicated, lost, dropped, slow atomic.Int64
 }
 
 func (c *hookCounters) reset() {
-	for _, n := range []*atomic.Int64{&c.queued, &c.delivered, &c.attempts, &c.failed, &c.duplicated, &c.lost, &c.dropped} {
+	for _, n := range []*atomic.Int64{&c.queued, &c.delivered, &c.attempts, &c.failed, &c.duplicated, &c.lost, &c.dropped, &c.slow} {
 		n.Store(0)
 	}
 }
@@ -40,7 +41,7 @@ func (c *hookCounters) reset() {
 func (c *hookCounters) view() WebhookCounters {
 	return WebhookCounters{
 		Queued: c.queued.Load(), Delivered: c.delivered.Load(), Attempts: c.attempts.Load(), Failed: c.failed.Load(),
-		Duplicated: c.duplicated.Load(), Lost: c.lost.Load(), Dropped: c.dropped.Load(),
+		Duplicated: c.duplicated.Load(), Lost: c.lost.Load(), Dropped: c.dropped.Load(), Slow: c.slow.Load(),
 	}
 }
 
@@ -101,15 +102,6 @@ func (c *counters) request(e *exchange) {
 		c.rejected[e.rejected]++
 	}
 	for _, w := range e.warnings {
-		c.warnings[w]++
-	}
-}
-
-// warned counts what is not wrong but should not be.
-func (c *counters) warned(texts ...string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, w := range texts {
 		c.warnings[w]++
 	}
 }

@@ -137,6 +137,7 @@
 //	event: wire          Wire (bodies with ?bodies=1)
 //	event: conversation  {"conversation":Conversation,"event":Event or null}    after every change
 //	event: phone         {"phone":PhoneSummary,"message":PhoneMessage or null}  after every change
+//	event: webhooks      {"account":"main","webhooks":{"state":"FAILED","queued":3,"inFlight":1}}   when the state changes
 //	event: settings      Settings
 //	event: faults        Faults
 //	event: reset         {}
@@ -165,12 +166,12 @@
 //
 //	ConversationCounters {"requests":12,"published":5,"byExternalId":{"<id>":1},"withoutExternalId":0,"byText":{"Hello":1},
 //	  "doubledExternalIds":{},"doubledTexts":{},"whileClosed":0,"contentWhileClosed":0,"rejected":{"reason":1},"acceptStatus":3,"chatStates":2,"csatReports":1,"unknownSequences":0,
-//	  "webhooks":{"queued":9,"delivered":9,"attempts":10,"failed":1,"duplicated":0,"lost":0,"dropped":0}}
-//	  published counts content events that took a sequence, whatever the caller was told
+//	  "webhooks":{"queued":9,"delivered":9,"attempts":10,"failed":1,"duplicated":0,"lost":0,"dropped":0,"slow":0}}
+//	  slow: answers that took over 2.5 s; published counts content events that took a sequence, whatever the caller was told
 //
 //	Counters {"requests":{"send":{"total":9,"ok":8,"rejected":1,"faulted":0}},"rejected":{"reason":1},"warnings":{"text":1},
 //	  "conversations":{"created":3,"open":1},"published":20,"doubledExternalIds":0,"doubledTexts":0,"whileClosed":0,"csatReports":1,
-//	  "webhooks":{"queued":…,"delivered":…,"attempts":…,"failed":…,"duplicated":…,"lost":…,"dropped":…},
+//	  "webhooks":{"queued":…,"delivered":…,"attempts":…,"failed":…,"duplicated":…,"lost":…,"dropped":…,"slow":…},
 //	  "phones":{"received":…,"repeats":…,"doubledTexts":…,"rejected":…,"posted":…,"acknowledged":…,"typing":…}}
 //
 //	Settings {"parleyUrl":"…","alreadyOpen":"reject|existing","appJwtLifetimeSec":3600,"signature":"sha1-base64|sha1-hex|sha256-base64|sha256-hex",

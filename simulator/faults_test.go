@@ -214,3 +214,24 @@ func TestStream(t *testing.T) {
 		require.NotContains(t, data, c.app)
 	}
 }
+
+// Every service fails in the envelope it is known for.
+func TestFaultsSpeakTheServicesLanguage(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, "")
+	g.must("PUT", "/sim/faults", `{"rules":[{"do":"throttle","retryAfter":3}]}`, nil)
+	status, b := g.sms(nil)
+	require.Equal(t, 429, status)
+	require.Contains(t, b, `"code":20429`)
+	_, b = g.deliver("1", `{"id":"1","conversation":{"id":"c-1"},"kind":"text","text":"x"}`)
+	require.JSONEq(t, `{"error":{"code":"busy","class":"ratelimit","message":"Too Many Requests","retryAfter":3}}`, b)
+	_, b = g.do("POST", sendPath, nil, "{}")
+	require.Contains(t, b, `"errorCode":42900`)
+	g.must("PUT", "/sim/faults", `{"rules":[{"do":"fail-before","status":500}]}`, nil)
+	_, b = g.sms(nil)
+	require.Contains(t, b, `"code":20500`)
+	g.must("PUT", "/sim/faults", `{"rules":[{"do":"expire","class":"twilio"}]}`, nil)
+	status, b = g.sms(nil)
+	require.Equal(t, 401, status)
+	require.Contains(t, b, `"code":20003`)
+}

@@ -42,14 +42,14 @@ func (s *Simulator) httpReceive(c *call) reply {
 	}
 	c.seen.channel = ch.cfg.Name
 	if err := verifyStandard(ch.keys, c.r.Header, c.body, s.now()); err != nil {
-		return s.sms(ch, nil, *httpError(http.StatusUnauthorized, "signature", "auth", err.Error()))
+		return ch.refused(nil, httpError(http.StatusUnauthorized, "signature", "auth", err.Error()))
 	}
 	var in outbound
 	if !isObject(c.body) || json.Unmarshal(c.body, &in) != nil {
-		return s.sms(ch, nil, *permanent("body must be an object of the documented shape"))
+		return ch.refused(nil, permanent("body must be an object of the documented shape"))
 	}
 	if bad := in.check(); bad != nil {
-		return s.sms(ch, nil, *bad)
+		return ch.refused(nil, bad)
 	}
 	c.seen.summary = in.Kind + " → phone"
 
@@ -156,6 +156,10 @@ func (s *Simulator) receipt(p *phone, m *phoneMessage) {
 func (s *Simulator) status(p *phone, m *phoneMessage, state, code string) posted {
 	ch := p.channel
 	ch.mu.Lock()
+	if ch.phones[p.consumer] != p { // forgotten by a reset
+		ch.mu.Unlock()
+		return posted{}
+	}
 	if m.status != "read" || state != "delivered" {
 		m.status, m.code = state, code
 	}

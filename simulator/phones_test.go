@@ -289,3 +289,22 @@ func TestEmitToChannel(t *testing.T) {
 	require.Equal(t, twilioSignature("tok-demo", g.home+"/webhooks/channels/sms/status", form), all[2].header.Get("X-Twilio-Signature"))
 	require.NotEqual(t, twilioSignature("tok-demo", g.home+"/webhooks/channels/sms", form), all[3].header.Get("X-Twilio-Signature"))
 }
+
+// The desk shows whose phone it is: by the profile's number, else by the text.
+func TestPhoneOfAConversation(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, "")
+	g.must("POST", phonePath+"/text", `{"text":"hello"}`, nil)
+	g.must("POST", "/sim/phones/web/u-7/text", `{"text":"from the web"}`, nil)
+	known, guessed := g.consumer("known"), g.consumer("guessed")
+	status, b := g.do("POST", openPath, known.header(), strings.Replace(openBody, `"body":{}`,
+		`"body":{"authenticatedData":{"lp_sdes":[{"type":"personal","personal":{"contacts":[{"phone":"`+number1+`","phoneType":"MOBILE"}]}}]}}`, 1))
+	require.Equal(t, 200, status, b)
+	guessed.open()
+	guessed.send(textOf(guessed.conv, "from the web", ""))
+	var list struct{ Conversations []ConversationView }
+	g.must("GET", "/sim/conversations?consumer=known", "", &list)
+	require.Equal(t, &phoneRef{"sms", number1}, list.Conversations[0].Phone)
+	g.must("GET", "/sim/conversations?consumer=guessed", "", &list)
+	require.Equal(t, &phoneRef{"web", "u-7"}, list.Conversations[0].Phone)
+}

@@ -132,6 +132,8 @@ func (s *sender) drained() {
 func (s *sender) to(state string) {
 	s.hold.state = state
 	s.hold.turn++
+	shown := SenderState{State: state, Queued: s.queued, InFlight: s.inFlight}
+	s.sim.hub.publish("webhooks", "", func() any { return map[string]any{"account": s.acc.cfg.Name, "webhooks": shown} })
 	if state == stateFailed {
 		for _, l := range s.ready {
 			l.busy = false

@@ -169,10 +169,14 @@ func (s *sender) pump() {
 	}
 }
 
-// kick looks again at what may go out, after a switch was changed.
+// kick looks again at what may go out, after a switch was changed. An app is on
+// hold only while its webhooks are retried by time to live.
 func (s *sender) kick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.hold.state != stateUp && s.sim.settings.Load().Retry != retryRetention {
+		s.to(stateUp)
+	}
 	s.pump()
 }
 
@@ -301,7 +305,7 @@ func (s *sender) deliver(h *hook) bool {
 	e.class, e.summary, e.attempt, e.conversation = "webhook", h.summary, h.attempts, h.conv
 	if e.took > slowEndpoint {
 		e.warnings = []string{"webhook was answered slower than 2.5 s"}
-		s.sim.counters.warned(e.warnings...)
+		s.count(h, func(n *hookCounters) { n.slow.Add(1) })
 	}
 	s.sim.wire.add(e)
 	return e.status == http.StatusOK || e.status == http.StatusCreated

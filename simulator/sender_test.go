@@ -253,3 +253,14 @@ func TestNothingIsSentAfterClose(t *testing.T) {
 	case <-time.After(20 * time.Millisecond): // a closed simulator must stay silent: there is nothing to wait for
 	}
 }
+
+func TestAnotherRetryEndsTheHold(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, `{"backoffMs":60000}`)
+	g.parley.answer(func(int, arrival) int { return 500 })
+	id := g.consumer("a").open()
+	g.say(id, "x")
+	eventually(t, "on hold", func() bool { return g.sender().State == stateFailed })
+	g.must("PUT", "/sim/settings", `{"retry":"none"}`, nil)
+	eventually(t, "given up", func() bool { s := g.sender(); return s.State == stateUp && s.Queued == 0 })
+}

@@ -43,14 +43,14 @@ func (s *Simulator) twilioCreate(c *call) reply {
 	c.seen.summary = "SMS"
 	ch, form, bad := s.twilioForm(c)
 	if bad != nil {
-		return s.sms(ch, nil, *bad)
+		return ch.refused(nil, bad)
 	}
 	to := form.Get("To")
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	p := ch.phone(to)
 	if p.optedOut && s.settings.Load().SMSOptOut {
-		return s.sms(nil, p, *twilioError(http.StatusBadRequest, 21610, "Attempt to send to unsubscribed recipient"))
+		return ch.refused(p, twilioError(http.StatusBadRequest, 21610, "Attempt to send to unsubscribed recipient"))
 	}
 	m := &phoneMessage{id: newID("SM"), out: true, kind: "text", text: form.Get("Body"), status: "queued", ref: reference(form)}
 	p.add(m)
@@ -65,17 +65,18 @@ func (s *Simulator) twilioCreate(c *call) reply {
 	}}
 }
 
-// sms counts a rejection. A phone is given with its channel locked.
-func (s *Simulator) sms(ch *channel, p *phone, out reply) reply {
+// refused counts a rejection; a phone is given with the channel locked, and then
+// the rejection is the phone's. The channel is nil when nobody knows whose it is.
+func (c *channel) refused(p *phone, out *reply) reply {
 	switch {
 	case p != nil:
 		p.counters.Rejected++
-	case ch != nil:
-		ch.mu.Lock()
-		ch.rejected++
-		ch.mu.Unlock()
+	case c != nil:
+		c.mu.Lock()
+		c.rejected++
+		c.mu.Unlock()
 	}
-	return out
+	return *out
 }
 
 // twilioForm checks who asks and what for.

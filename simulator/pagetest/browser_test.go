@@ -97,6 +97,7 @@ func (g *rig) browse() {
 	require.NoError(g.t, chromedp.Listen(ctx, g.hear))
 	_, err := chromedp.Call(ctx, log.Enable, cdp.Empty{})
 	require.NoError(g.t, err)
+	g.look(1280, 800, "light")
 	g.run(chromedp.Navigate(g.url + "/"))
 	g.see(id("stream-state"), "Live")
 }

@@ -20,7 +20,6 @@ func message(direction, rest string) string {
 
 func TestWebChatFromHelloToRating(t *testing.T) {
 	g := newRig(t)
-	g.look(1280, 800, "light")
 	g.see(id("phone-empty"), "Write something on the phone")
 	g.see(id("desk-empty"), "No conversation yet")
 	g.pictures("empty")

@@ -166,7 +166,7 @@ func (p *miniParley) begin(at address, name string) *talk {
 		personal["firstname"], personal["lastname"] = first, last
 	}
 	if at.channel == "sms" {
-		personal["contacts"] = []any{map[string]string{"phone": at.consumer, "phoneType": "mobile"}}
+		personal["contacts"] = []any{map[string]string{"phone": at.consumer, "phoneType": "MOBILE"}}
 	}
 	var out []struct {
 		Body struct{ ConversationID string }

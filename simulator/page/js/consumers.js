@@ -26,19 +26,8 @@ export class Consumers {
     }
   }
 
-  /**
-   * begin starts with new people when the simulator has forgotten the old ones:
-   * Parley would write into conversations that are no longer there.
-   */
-  begin(era) {
-    if (this.#known.era === era) return;
-    this.forget();
-    this.#known.era = era;
-    this.#save();
-  }
-
   forget() {
-    this.#known = { era: this.#known.era, lastChannel: this.#known.lastChannel };
+    this.#known = { lastChannel: this.#known.lastChannel };
     this.#save();
   }
 
@@ -49,9 +38,16 @@ export class Consumers {
   }
 
   keep(channel, consumer) {
-    this.#known[channel.name] = { id: consumer.id, name: consumer.name };
+    const used = this.#known[channel.name]?.id === consumer.id && this.#known[channel.name].used;
+    this.#known[channel.name] = { id: consumer.id, name: consumer.name, used: Boolean(used) };
     this.#save();
     return this.#known[channel.name];
+  }
+
+  /** used notes that the consumer has written, so that an empty phone later means a simulator that forgot. */
+  used(channel) {
+    this.#known[channel.name].used = true;
+    this.#save();
   }
 
   lastChannel() {

@@ -10,7 +10,7 @@ export function build(root) {
   const p = {
     name: h("h3", { "data-testid": "desk-name" }), stage: h("span", { class: "stage-tag", "data-testid": "desk-stage" }),
     skill: h("span", { class: "tag", "data-testid": "desk-skill" }),
-    where: h("span", { class: "open-where" }),
+    where: h("span", { class: "case-where" }),
     showPhone: h("button", { class: "link", type: "button", "data-testid": "desk-show-phone", hidden: true }, "Show this phone"),
     temporal: h("a", { class: "link", "data-testid": "temporal-link", target: "_blank", rel: "noopener", hidden: true }, "Workflow", icon("out")),
     join: h("button", { class: "button primary", type: "button", "data-testid": "desk-join" }, "Accept"),
@@ -30,9 +30,9 @@ export function build(root) {
   p.form.append(p.note, p.input, p.send);
   p.scroll.append(p.list, p.typing);
   root.append(
-    h("div", { class: "open-head" },
-      h("div", { class: "open-title" }, h("div", { class: "open-name" }, p.name, p.stage, p.skill), h("div", { class: "open-facts" }, p.where, p.temporal, p.showPhone)),
-      h("div", { class: "open-acts" }, p.join, h("div", { class: "menu" }, p.transfer, p.skills), p.close)),
+    h("div", { class: "case-head" },
+      h("div", { class: "case-name" }, p.name, p.stage, p.skill, h("span", { class: "grow" }), p.temporal),
+      h("div", { class: "case-acts" }, p.where, p.showPhone, h("span", { class: "grow" }), p.join, h("div", { class: "menu" }, p.transfer, p.skills), p.close)),
     p.scroll, p.error, p.form, p.outcome.root);
   return p;
 }
@@ -83,8 +83,7 @@ export function drawOpen(p, c, messages, facts) {
   set(p.where, { title: "Conversation " + c.id });
   set(p.temporal, { hidden: !facts.temporalUi, href: facts.temporalUi ? workflowLink(facts.temporalUi, c.id) : null });
   set(p.showPhone, { hidden: !facts.phone || facts.phoneShown });
-  set(p.join, { hidden: !open, disabled: !open || Boolean(c.agent) });
-  write(p.join, c.agent ? "Accepted" : "Accept");
+  set(p.join, { hidden: !open || Boolean(c.agent) });
   set(p.transfer, { disabled: !open });
   set(p.close, { disabled: !open });
   set(p.form, { hidden: !open, class: facts.note ? "composer note" : "composer" });

@@ -4,7 +4,7 @@
 import { conversationPath, get, post } from "./api.js";
 import { arrowKeys, drawList } from "./desk-list.js";
 import { build, drawOpen } from "./desk-open.js";
-import { byId, enterSends, grow, h, later, set, write } from "./dom.js";
+import { byId, enterSends, grow, h, later, pin, set, toEnd, write } from "./dom.js";
 import { menu } from "./menu.js";
 import { isShown, keyOf, mark } from "./transcript.js";
 import { Typist } from "./typist.js";
@@ -65,6 +65,7 @@ export class Desk {
   #wire() {
     const p = this.#parts;
     arrowKeys(byId("desk-list"));
+    pin(p.scroll);
     enterSends(p.input, p.form);
     p.input.addEventListener("input", () => {
       grow(p.input);
@@ -129,7 +130,7 @@ export class Desk {
       if (!known) return;
       for (const e of detail.transcript) if (isShown(e)) known.set(keyOf(e), e);
       this.#draw();
-      this.#parts.scroll.scrollTop = this.#parts.scroll.scrollHeight;
+      toEnd(this.#parts.scroll);
       this.#attend();
     } catch (err) {
       this.#complain(err.message);

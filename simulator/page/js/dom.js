@@ -64,11 +64,28 @@ export function keyed(box, items, key, make, update) {
   kept.set(box, now);
 }
 
-/** sticky changes a scrolling box and keeps it at its end, if it was there. */
+const ends = new WeakSet(); // boxes that are scrolled to their end
+
+export function toEnd(box) {
+  ends.add(box);
+  box.scrollTop = box.scrollHeight;
+}
+
+/** pin keeps a scrolling box at its end when its size changes, for as long as it is there. */
+export function pin(box) {
+  ends.add(box);
+  box.addEventListener("scroll", () => {
+    if (box.scrollHeight - box.scrollTop - box.clientHeight < 40) ends.add(box);
+    else ends.delete(box);
+  }, { passive: true });
+  new ResizeObserver(() => ends.has(box) && toEnd(box)).observe(box);
+}
+
+/** sticky changes what is in a pinned box and keeps it at its end, if it was there. */
 export function sticky(box, change) {
-  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 48;
+  const atEnd = ends.has(box);
   change();
-  if (atEnd) box.scrollTop = box.scrollHeight;
+  if (atEnd) toEnd(box);
 }
 
 /** grow lets a textarea be as high as its text, within its max-height. */
@@ -84,6 +101,8 @@ export function enterSends(area, form) {
     e.preventDefault();
     form.requestSubmit();
   });
+  // Keyboards that are driven send the character even so.
+  area.addEventListener("keypress", (e) => e.key === "Enter" && !e.shiftKey && e.preventDefault());
 }
 
 /** later calls f once, some time after the last call. */

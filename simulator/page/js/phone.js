@@ -4,9 +4,9 @@
 import { get, phonePath, post, put } from "./api.js";
 import { makeBubble, starter, updateBubble } from "./bubbles.js";
 import { Consumers, invent } from "./consumers.js";
-import { byId, enterSends, grow, h, keyed, later, set, sticky, write } from "./dom.js";
+import { byId, enterSends, grow, h, keyed, later, pin, set, sticky, toEnd, write } from "./dom.js";
 import { Typist } from "./typist.js";
-import { channelTitle, clock, initials, prettyNumber } from "./words.js";
+import { bareClock, channelTitle, initials, prettyNumber } from "./words.js";
 
 const NUMBER = /^\+[1-9]\d{6,14}$/;
 const STARTERS = ["Hi, where is my order?", "I was charged twice.", "Can I return these shoes?"];
@@ -69,6 +69,7 @@ export class Phone {
   #wire() {
     const input = byId("phone-input");
     const form = byId("phone-form");
+    pin(byId("phone-scroll"));
     enterSends(input, form);
     input.addEventListener("input", () => {
       grow(input);
@@ -80,19 +81,21 @@ export class Phone {
       this.#send(input.value.trim());
     });
     byId("phone-close").addEventListener("click", () => this.#act(() => post(this.#path("close"))));
-    byId("new-consumer").addEventListener("click", () => this.#newConsumer());
+    byId("new-consumer").addEventListener("click", () => {
+      this.#newConsumer();
+      byId("phone-input").focus();
+    });
     byId("consumer-id").addEventListener("change", (e) => this.#rename(e.target));
     byId("consumer-name").addEventListener("change", (e) => this.#nameChanged(e.target.value.trim()));
     byId("starters").append(...STARTERS.map((text) => starter(text, (t) => this.#send(t))));
     document.addEventListener("visibilitychange", () => this.#reportRead());
-    const tick = () => write(byId("clock"), clock(new Date()));
+    const tick = () => write(byId("clock"), bareClock());
     tick();
     setInterval(tick, 5000);
   }
 
   #start(state) {
     this.#channels = state.channels;
-    this.#consumers.begin(state.startedAt);
     const keep = this.#channels.find((c) => c.name === (this.#channel?.name ?? this.#consumers.lastChannel()));
     this.#channel = keep ?? this.#channels[0] ?? null;
     this.#drawChannels();
@@ -135,11 +138,17 @@ export class Phone {
     try {
       const phone = await get(phonePath(channel, consumer));
       if (!this.holds({ channel, consumer })) return;
+      if (this.#who.used && !phone.thread?.length) {
+        // The simulator has forgotten this consumer, Parley has not: somebody new writes.
+        this.#newConsumer();
+        return;
+      }
+      if (phone.thread?.length) this.#consumers.used(this.#channel);
       if (phone.name) this.#who = this.#consumers.keep(this.#channel, { id: consumer, name: phone.name });
       for (const m of phone.thread ?? []) this.#messages.set(keyOf(m), m);
       this.#typing(phone.typing);
       this.#draw();
-      byId("phone-scroll").scrollTop = byId("phone-scroll").scrollHeight;
+      toEnd(byId("phone-scroll"));
       this.#reportRead();
     } catch (err) {
       this.#complain(err.message);
@@ -150,7 +159,10 @@ export class Phone {
     this.#known.set(phone.channel + " " + phone.consumer, phone);
     this.#drawKnown();
     if (!this.holds(phone)) return;
-    if (message) this.#messages.set(keyOf(message), message);
+    if (message) {
+      this.#messages.set(keyOf(message), message);
+      this.#consumers.used(this.#channel);
+    }
     this.#typing(phone.typing);
     this.#drawThread();
     if (message?.direction === "out") this.#reportRead();
@@ -204,7 +216,6 @@ export class Phone {
     this.#who = this.#consumers.keep(this.#channel, invent(this.#channel.kind));
     this.#complain("");
     this.#load();
-    byId("phone-input").focus();
   }
 
   #rename(input) {

@@ -18,7 +18,7 @@ export class Typist {
 
   typed(text) {
     clearTimeout(this.#timer);
-    if (!text) return this.stop();
+    if (!text.trim()) return this.stop();
     if (!this.#on || Date.now() - this.#since > REPEAT) this.#tell(true);
     this.#timer = setTimeout(() => this.stop(), PAUSE);
   }

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { body, contentType, headers } from "./bodies.js";
 import { byId, h, icon, set } from "./dom.js";
-import { headline, route, shownPath, tone } from "./wire-row.js";
+import { headline, route, tone } from "./wire-row.js";
 import { millis, took } from "./words.js";
 
 export class WireDetail {
@@ -62,7 +62,7 @@ function view(e) {
     h("div", { class: "detail-head" },
       h("p", { class: "detail-route" }, from, " → ", to, h("span", { class: "muted" }, ` · ${millis(e.at)}`)),
       h("h3", {}, headline(e)),
-      h("p", { class: "detail-line" }, h("span", { class: "method" }, e.method), " ", shownPath(e.path))),
+      h("p", { class: "detail-line" }, h("span", { class: "method" }, e.method), " ", e.path)),
     ...notes.map(([name, text]) => h("p", { class: "detail-note" }, h("b", {}, name), " ", text)),
     part("Request", "wire-request", e.request, null),
     part("Answer", "wire-response", e.response, h("span", { class: "status " + tone(e) }, e.status ? String(e.status) : "none"), took(e.ms)),

@@ -34,21 +34,15 @@ export function tone(e) {
   return isBad(e) ? "bad" : "good";
 }
 
-export const shownPath = (path) => {
-  try {
-    const u = new URL(path, "http://x");
-    return u.pathname + (u.search || "");
-  } catch {
-    return path;
-  }
-};
+/** shortPath leaves out what is the same in all requests of a kind. */
+const shortPath = (path) => path.replace(/\?.*$/, "").replace(/^.*\/account\/[^/]+\/|^.*\/Accounts\/[^/]+\//, "…/").replace(/^…\/messaging\/consumer\//, "…/");
 
 export function makeRow(e, open) {
   const [from, to] = route(e);
   const arrow = h("span", { class: "rung", "aria-hidden": "true" }, h("i", { class: "arrow" }));
   const what = h("span", { class: "row-what" },
     h("span", { class: "row-head" }, h("b", {}, headline(e)), e.attempt > 1 && h("span", { class: "tag" }, "attempt " + e.attempt), e.fault && h("span", { class: "tag fault" }, e.fault)),
-    h("span", { class: "row-path" }, h("span", { class: "method" }, e.method), " ", shownPath(e.path)));
+    h("span", { class: "row-path" }, h("span", { class: "method" }, e.method), " ", shortPath(e.path)));
   const answer = h("span", { class: "row-answer" },
     h("span", { class: "status " + tone(e) }, e.status ? String(e.status) : "—"), h("span", { class: "ms" }, took(e.ms)));
   const button = h("button", {

@@ -1,7 +1,7 @@
 // The wire: what went between the channel, Parley and the Conversational Cloud.
 
 import { get } from "./api.js";
-import { byId, h, icon, keyed, set, sticky, write } from "./dom.js";
+import { byId, h, icon, keyed, pin, set, sticky, toEnd, write } from "./dom.js";
 import { title } from "./desk-list.js";
 import { WireDetail } from "./wire-detail.js";
 import { makeRow, markChosen, side } from "./wire-row.js";
@@ -38,6 +38,7 @@ export class Wire {
   }
 
   #wire() {
+    pin(byId("wire-body"));
     byId("wire-pause").addEventListener("click", () => this.#pause(!this.#paused));
     byId("wire-clear").addEventListener("click", () => {
       this.#cleared = Math.max(this.#cleared, ...[...this.#entries, ...this.#waiting].map((e) => e.id));
@@ -65,7 +66,7 @@ export class Wire {
       this.#entries = [];
       for (const e of entries.reverse()) this.#keep(e);
       this.#draw();
-      byId("wire-body").scrollTop = byId("wire-body").scrollHeight;
+      toEnd(byId("wire-body"));
     } catch {
       // The header already says that the simulator does not answer.
     }

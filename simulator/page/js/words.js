@@ -4,6 +4,9 @@ const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-
 const second = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
+/** bareClock is the time as a phone shows it, without "PM". */
+export const bareClock = () => minute.formatToParts(new Date()).filter((p) => p.type !== "dayPeriod").map((p) => p.value).join("").trim();
+
 export const clock = (at) => (at ? minute.format(new Date(at)) : "");
 export const moment = (at) => (at ? second.format(new Date(at)) : "");
 export const date = (at) => (at ? full.format(new Date(at)) : "");
