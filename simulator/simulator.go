@@ -70,6 +70,7 @@ func New(cfg Config, opts ...Option) (*Simulator, error) {
 	s.started = s.now()
 	s.faults, s.hub, s.counters, s.keys = newFaults(), newHub(), newCounters(), &keyring{}
 	s.wire = newWire(s.hub)
+	s.wire.resize(settings.WireEntries)
 	s.webhooks, s.provider = newClient(256), newClient(256)
 	for _, a := range cfg.Accounts {
 		s.accounts = append(s.accounts, newAccount(s, a))
