@@ -87,8 +87,7 @@ func upTo(events []message.Stored, last int64) []message.Stored {
 }
 
 // exclusively calls f with what waits in a stream, inside a transaction that holds
-// the stream's lock, and commits it unless f fails. When another has the lock, f
-// is not called.
+// the stream's lock; f may commit it. When another has the lock, f is not called.
 func (s *Store) exclusively(ctx context.Context, key string, max, maxBytes int, f func(*pgxpool.Conn, waiting) error) error {
 	c, err := s.dispatch.Acquire(ctx)
 	if err != nil {
@@ -99,11 +98,9 @@ func (s *Store) exclusively(ctx context.Context, key string, max, maxBytes int, 
 	if err == nil && locked {
 		err = f(c, w)
 	}
-	if err != nil || !locked {
+	if c.Conn().PgConn().TxStatus() != 'I' {
 		rollback(ctx, c)
-		return err
 	}
-	_, err = c.Exec(ctx, `COMMIT`)
 	return err
 }
 
@@ -237,13 +234,14 @@ UPDATE streams AS s SET
 WHERE stream = @stream
 RETURNING pending`
 
+// markDispatched marks the events up to last and commits.
 func markDispatched(ctx context.Context, c *pgxpool.Conn, key string, last int64) (message.DispatchState, error) {
 	var more bool
-	if err := c.QueryRow(ctx, mark, pgx.StrictNamedArgs{"stream": key, "last": last}).Scan(&more); err != nil {
+	b := &pgx.Batch{}
+	b.Queue(mark, pgx.StrictNamedArgs{"stream": key, "last": last}).QueryRow(func(row pgx.Row) error { return row.Scan(&more) })
+	b.Queue(`COMMIT`)
+	if err := c.SendBatch(ctx, b).Close(); err != nil || more {
 		return message.More, err
-	}
-	if more {
-		return message.More, nil
 	}
 	return message.Drained, nil
 }

@@ -135,8 +135,9 @@ var grouping = append(slices.Clone(planning), "enable_nestloop", "off")
 
 // handing frees a stream whose dispatcher was cut off from the database or stands
 // still: the server would keep its lock for as long as it believes in the
-// connection, which may be hours.
-var handing = append(slices.Clone(planning), "idle_in_transaction_session_timeout", "30s")
+// connection, which may be hours. And a mark need not be on disk at once: should
+// the database lose it, the same events are handed over again.
+var handing = append(slices.Clone(planning), "idle_in_transaction_session_timeout", "30s", "synchronous_commit", "off")
 
 // alwaysOnDisk undoes a server's default that answers a commit before it is on disk.
 const alwaysOnDisk = `
