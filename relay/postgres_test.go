@@ -21,7 +21,7 @@ import (
 )
 
 // schemaURL returns the URL of a fresh schema for one test.
-func schemaURL(t *testing.T) string {
+func schemaURL(t testing.TB) string {
 	t.Helper()
 	base := os.Getenv("DATABASE_URL")
 	if base == "" {
@@ -42,7 +42,7 @@ func schemaURL(t *testing.T) string {
 	return u.String()
 }
 
-func exec(t *testing.T, url, sql string) {
+func exec(t testing.TB, url, sql string) {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), url)
 	require.NoError(t, err)
@@ -51,7 +51,7 @@ func exec(t *testing.T, url, sql string) {
 	require.NoError(t, err)
 }
 
-func open(t *testing.T, url string) *db.Store {
+func open(t testing.TB, url string) *db.Store {
 	t.Helper()
 	s, err := db.Open(t.Context(), url, db.Options{})
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func open(t *testing.T, url string) *db.Store {
 	return s
 }
 
-func start(t *testing.T, s *db.Store, c relay.Conversations, sweep time.Duration) *relay.Relay {
+func start(t testing.TB, s *db.Store, c relay.Conversations, sweep time.Duration) *relay.Relay {
 	t.Helper()
 	r := relay.New(s, c, relay.Options{Sweep: sweep}, slog.New(slog.DiscardHandler))
 	r.Start()
@@ -74,7 +74,7 @@ func start(t *testing.T, s *db.Store, c relay.Conversations, sweep time.Duration
 // workflows stands for Temporal: it keeps, per stream, the events above the last
 // one it applied, as the rules of a conversation do.
 type workflows struct {
-	t      *testing.T
+	t      testing.TB
 	before func(message.Dispatch) error
 
 	mu     sync.Mutex
@@ -84,7 +84,7 @@ type workflows struct {
 	again  int // delivered a second time
 }
 
-func newWorkflows(t *testing.T) *workflows {
+func newWorkflows(t testing.TB) *workflows {
 	return &workflows{t: t, flying: map[message.Stream]bool{}, last: map[message.Stream]int64{}}
 }
 
@@ -135,7 +135,7 @@ func wrote(consumer, id string) message.Arrival {
 	}}}
 }
 
-func eventually(t *testing.T, cond func() bool) {
+func eventually(t testing.TB, cond func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -269,4 +269,49 @@ func TestTemporalDownThenUpDrainsEverythingInOrder(t *testing.T) {
 	require.Positive(t, oldest)
 	down.Store(false)
 	eventually(t, func() bool { total, _ := w.applied(); return total == events })
+}
+
+// BenchmarkRelay stores events of 100 streams from 16 goroutines and carries them
+// to conversations that accept at once: what inbox and relay can do at most.
+//
+//	go test ./relay -run '^$' -bench Relay -benchtime 3s
+func BenchmarkRelay(b *testing.B) {
+	w := newWorkflows(b)
+	s := open(b, schemaURL(b))
+	r := start(b, s, w, time.Second)
+	var next atomic.Int64
+	var all sync.WaitGroup
+	b.ResetTimer()
+	for range 16 {
+		all.Go(func() {
+			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+				keys, err := s.Append(context.Background(), wrote(fmt.Sprint(n%100), fmt.Sprint(n)))
+				if err != nil {
+					b.Errorf("append: %v", err)
+				}
+				r.Wake(keys...)
+			}
+		})
+	}
+	all.Wait()
+	eventually(b, func() bool { total, _ := w.applied(); return total == b.N })
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64(b.N)/float64(r.Stats().Signals), "events/signal")
+}
+
+// BenchmarkOneEvent measures from the call of Append to the call of Signal, for
+// one event at a time.
+func BenchmarkOneEvent(b *testing.B) {
+	w := newWorkflows(b)
+	signalled := make(chan struct{})
+	w.before = func(message.Dispatch) error { signalled <- struct{}{}; return nil }
+	s := open(b, schemaURL(b))
+	r := start(b, s, w, time.Second)
+	b.ResetTimer()
+	for n := range b.N {
+		keys, err := s.Append(context.Background(), wrote(fmt.Sprint(n%100), fmt.Sprint(n)))
+		require.NoError(b, err)
+		r.Wake(keys...)
+		<-signalled
+	}
 }
