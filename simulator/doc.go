@@ -120,7 +120,7 @@
 //
 // What went over the wire:
 //
-//	GET  /sim/wire?direction=in|out&class=&conversation=&account=&channel=&rejected=1&faulted=1&after={id}&limit=200  newest first, without bodies -> {"entries":[Wire…],"last":812}
+//	GET  /sim/wire?direction=in|out&class=&conversation=&account=&channel=&rejected=1&faulted=1&after={id}&limit=200&bodies=  newest first, bodies only with bodies=1 -> {"entries":[Wire…],"last":812}
 //	GET  /sim/wire/{id}                        -> Wire with headers and bodies
 //	GET  /sim/stream?kinds=wire,conversation,phone&bodies=1   Server-Sent Events
 //
