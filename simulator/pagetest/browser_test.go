@@ -106,7 +106,11 @@ func (g *rig) browse() {
 func (g *rig) hear(event any) {
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
-		g.complain(e.ExceptionDetails.Text)
+		text := e.ExceptionDetails.Text
+		if thrown := e.ExceptionDetails.Exception; thrown != nil {
+			text += " " + thrown.Description
+		}
+		g.complain(text)
 	case *runtime.EventConsoleAPICalled:
 		g.complain(fmt.Sprintf("console.%s", e.Type))
 	case *log.EventEntryAdded:
@@ -185,7 +189,7 @@ func (g *rig) look(width, height int64, scheme string) {
 	g.t.Helper()
 	g.run(chromedp.EmulateViewport(width, height))
 	_, err := chromedp.Call(g.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 	})
 	require.NoError(g.t, err)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 )
@@ -148,7 +149,7 @@ func TestFaultsAreSwitchedAndSeen(t *testing.T) {
 	g.pictures("faults")
 	g.click(id("fault-delay-send"))
 	g.until("one fault fewer", `!document.querySelector('[data-testid="faults-banner"]').innerText.includes("Slow")`)
-	g.types(id("faults-panel"), kb.Escape)
+	g.run(chromedp.KeyEvent(kb.Escape))
 	g.gone(id("faults-panel"))
 	g.click(id("faults-off"))
 	g.gone(id("faults-banner"))

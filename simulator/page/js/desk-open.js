@@ -71,7 +71,7 @@ function drawOutcome(o, c) {
   set(o.status, { "data-status": c.csat?.status ?? "WAITING" });
 }
 
-/** drawOpen shows conversation c with its messages. facts: { skillName, temporalUi, phone, phoneShown, note }. */
+/** drawOpen shows conversation c with its messages. facts: { skillName, channelName, temporalUi, phone, phoneShown, note }. */
 export function drawOpen(p, c, messages, facts) {
   const s = stage(c);
   const open = s.kind !== "closed";
@@ -79,7 +79,7 @@ export function drawOpen(p, c, messages, facts) {
   write(p.stage, s.word);
   set(p.stage, { class: "stage-tag " + s.kind });
   write(p.skill, facts.skillName(c.skill));
-  write(p.where, facts.phone ? prettyNumber(facts.phone.consumer) : "Conversation " + shortId(c.id));
+  write(p.where, whereabouts(c, facts));
   set(p.where, { title: "Conversation " + c.id });
   set(p.temporal, { hidden: !facts.temporalUi, href: facts.temporalUi ? workflowLink(facts.temporalUi, c.id) : null });
   set(p.showPhone, { hidden: !facts.phone || facts.phoneShown });
@@ -95,6 +95,13 @@ export function drawOpen(p, c, messages, facts) {
     write(p.typing, c.typing?.consumer ? title(c) + " is typing…" : "");
     set(p.typing, { hidden: !c.typing?.consumer });
   });
+}
+
+/** whereabouts names the channel, and the consumer there unless the title does already. */
+function whereabouts(c, { phone, channelName }) {
+  if (!phone) return "Conversation " + shortId(c.id);
+  const consumer = prettyNumber(phone.consumer);
+  return channelName(phone.channel) + (consumer === title(c) ? "" : " · " + consumer);
 }
 
 /** workflowLink is Temporal's list of workflows, narrowed to a conversation's. */

@@ -8,6 +8,7 @@ import { byId, enterSends, grow, h, later, pin, set, toEnd, write } from "./dom.
 import { menu } from "./menu.js";
 import { isShown, keyOf, mark } from "./transcript.js";
 import { Typist } from "./typist.js";
+import { channelTitle } from "./words.js";
 
 const AGENT = "Dana";
 
@@ -17,6 +18,7 @@ export class Desk {
   #details = new Map(); // messages of conversations that were opened, by key
   #selected = "";
   #skills = [];
+  #channels = [];
   #temporalUi = "";
   #note = false;
   #typist;
@@ -96,6 +98,7 @@ export class Desk {
 
   #start(state) {
     this.#skills = state.skills;
+    this.#channels = state.channels;
     this.#temporalUi = state.temporalUi;
     this.#parts.skills.replaceChildren(...state.skills.filter((s) => s.id !== "-1").map((s) => h("button", {
       class: "menu-item", type: "button", role: "menuitem", "data-testid": "desk-transfer-skill-" + s.id, onclick: () => this.#transferTo(s.id),
@@ -104,6 +107,8 @@ export class Desk {
   }
 
   #skillName = (id) => this.#skills.find((s) => s.id === id)?.name ?? "Skill " + id;
+
+  #channelName = (name) => channelTitle(this.#channels.find((c) => c.name === name) ?? { name });
 
   async #load() {
     try {
@@ -242,7 +247,7 @@ export class Desk {
     if (c) {
       const messages = [...(this.#details.get(c.id)?.values() ?? [])].sort((a, b) => a.at.localeCompare(b.at) || a.sequence - b.sequence);
       drawOpen(this.#parts, c, messages, {
-        skillName: this.#skillName, temporalUi: this.#temporalUi, phone: this.phoneOf(c), phoneShown: this.#phone.holds(this.phoneOf(c)), note: this.#note,
+        skillName: this.#skillName, channelName: this.#channelName, temporalUi: this.#temporalUi, phone: this.phoneOf(c), phoneShown: this.#phone.holds(this.phoneOf(c)), note: this.#note,
       });
     }
     for (const f of this.#watchers) f();

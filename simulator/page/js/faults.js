@@ -35,6 +35,7 @@ export class Faults {
   #kinds = [];
   #switches = [];
   #often = OFTEN[0];
+  #last = Promise.resolve();
 
   constructor(stream) {
     menu(byId("faults-open"), byId("faults-panel"));
@@ -95,10 +96,16 @@ export class Faults {
     return patch("/sim/faults", { rules });
   }
 
-  async #do(f) {
+  /** One change after the other: each begins with what the one before it left. */
+  #do(f) {
+    this.#last = this.#last.then(() => this.#attempt(f));
+  }
+
+  async #attempt(f) {
     const box = byId("faults-error");
     try {
-      await f();
+      const now = await f();
+      if (now?.rules) this.#show(now);
       set(box, { hidden: true });
     } catch (err) {
       write(box, err.message);

@@ -11,7 +11,7 @@ export class Typist {
   #timer = 0;
   #report;
 
-  /** report(on) is called; it returns a promise. */
+  /** report(on) is called; it may return a promise. */
   constructor(report) {
     this.#report = report;
   }
@@ -37,6 +37,6 @@ export class Typist {
   #tell(on) {
     this.#on = on;
     this.#since = Date.now();
-    this.#report(on)?.catch(() => {});
+    Promise.resolve(this.#report(on)).catch(() => {});
   }
 }

@@ -24,8 +24,14 @@ const WORDS = {
   webhook: "Notification", emit: "Raw request",
 };
 
-/** headline is what a request is about. */
-export const headline = (e) => e.summary || WORDS[e.class] || e.class;
+const FIELDS = { ConversationStateField: "close the conversation", CSATRate: "CSAT rating", DialogChange: "close the dialog" };
+
+/** headline is what a request is about; which conversation it is of says the filter. */
+export function headline(e) {
+  const [, what] = /^(.*) → conversation \w+$/.exec(e.summary) ?? [];
+  if (what) return FIELDS[what] ?? "consumer: " + what;
+  return e.summary.replace(/^conversation \w{8} /, "conversation ") || WORDS[e.class] || e.class;
+}
 
 export const isBad = (e) => e.status === 0 || e.status >= 400;
 

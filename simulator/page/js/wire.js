@@ -145,7 +145,8 @@ export class Wire {
   };
 
   #draw() {
-    const shown = this.#entries.filter(this.#belongs);
+    // In the order they were begun: a request may cause others before it is answered.
+    const shown = this.#entries.filter(this.#belongs).sort((a, b) => a.at.localeCompare(b.at) || a.id - b.id);
     const chosen = this.#detail?.shown();
     sticky(byId("wire-body"), () => {
       set(byId("wire-empty"), { hidden: shown.length > 0 });

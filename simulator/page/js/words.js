@@ -23,7 +23,9 @@ export function took(ms) {
   return (ms >= 10 ? Math.round(ms) : ms.toFixed(1)) + " ms";
 }
 
+/** initials stand in a round picture; of a number they are its last digits. */
 export function initials(name) {
+  if (/^\+?[\d ]+$/.test(name)) return name.slice(-2);
   const parts = String(name).trim().split(/\s+/).filter((p) => /\p{L}/u.test(p));
   if (parts.length === 0) return "";
   const letters = parts.length === 1 ? [parts[0]] : [parts[0], parts[parts.length - 1]];
