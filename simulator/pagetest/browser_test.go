@@ -29,7 +29,9 @@ const whsec = "whsec_Z2VuZXJpYy1zZWNyZXQtZGVtby0wMDAx"
 type rig struct {
 	t      *testing.T
 	parley *miniParley
+	addr   string
 	url    string
+	stop   func() // the simulator
 	ctx    context.Context
 
 	mu     sync.Mutex
@@ -43,6 +45,15 @@ func newRig(t *testing.T) *rig {
 	}
 	g := &rig{t: t, parley: newMiniParley(t)}
 	t.Cleanup(g.parley.close)
+	g.start("127.0.0.1:0")
+	t.Cleanup(func() { g.stop() })
+	g.browse()
+	return g
+}
+
+// start runs a simulator that knows nothing yet.
+func (g *rig) start(addr string) {
+	g.t.Helper()
 	sim, err := simulator.New(simulator.Config{
 		ParleyURL: g.parley.srv.URL, TemporalUI: "http://127.0.0.1:8233",
 		Accounts: []simulator.Account{{Name: "main", SiteID: "40112233", ClientID: "client-1", ClientSecret: []string{"secret-1"}}},
@@ -51,20 +62,19 @@ func newRig(t *testing.T) *rig {
 			{Name: "web", Kind: "http", Account: "main", Secret: []string{whsec}},
 		},
 	})
-	require.NoError(t, err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	g.url = "http://" + listener.Addr().String()
+	require.NoError(g.t, err)
+	listener, err := net.Listen("tcp", addr)
+	require.NoError(g.t, err)
+	g.addr = listener.Addr().String()
+	g.url = "http://" + g.addr
 	g.parley.far = g.url
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- sim.Serve(ctx, listener) }()
-	t.Cleanup(func() {
+	g.stop = sync.OnceFunc(func() {
 		cancel()
-		require.NoError(t, <-stopped)
+		require.NoError(g.t, <-stopped)
 	})
-	g.browse()
-	return g
 }
 
 // browse starts a browser with a profile of its own.

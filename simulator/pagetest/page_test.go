@@ -73,7 +73,7 @@ func TestWebChatFromHelloToRating(t *testing.T) {
 
 	g.click(id("phone-close"))
 	g.see(id("desk-outcome"), "by the consumer")
-	g.see(id("desk-survey"), "Waiting")
+	g.see(id("desk-survey"), "Not answered yet")
 	g.click(id("phone-choice") + `[data-choice="rate_5"]`)
 	g.click(id("phone-choice") + `[data-choice="yes"]`)
 	g.see(id("desk-survey"), "Answered")
@@ -162,7 +162,7 @@ func TestParleyThatRefuses(t *testing.T) {
 	g.parley.refuseWith(503)
 	g.click(id("channel-switch-web"))
 	g.types(id("phone-input"), "Anybody there?"+kb.Enter)
-	g.see(message("in", `[data-status="refused"]`), "Parley refused it")
+	g.see(message("in", `[data-status="refused"]`), "Parley answered 503")
 	g.pictures("refused")
 	g.parley.refuseWith(0)
 	g.click(id("phone-retry"))
@@ -170,4 +170,29 @@ func TestParleyThatRefuses(t *testing.T) {
 	g.see(id("desk-message"), "Anybody there?")
 	require.Equal(t, 1, strings.Count(g.read(`document.querySelector('[data-testid="phone-thread"]').innerText`), "Anybody there?"))
 	g.quiet()
+}
+
+// A simulator that goes away and comes back is found again, and so is a person
+// who left the page. What the simulator has forgotten is not written to again.
+func TestThePageComesBack(t *testing.T) {
+	g := newRig(t)
+	g.types(id("phone-input"), "Is my invoice ready?"+kb.Enter)
+	g.see(id("desk-message"), "invoice")
+	number := g.read(`document.querySelector('[data-testid="consumer-id"]').value`)
+
+	g.run(chromedp.Reload())
+	g.see(id("desk-message"), "invoice")
+	g.see(message("in", ""), "invoice")
+	require.Equal(t, number, g.read(`document.querySelector('[data-testid="consumer-id"]').value`))
+	g.quiet()
+
+	g.stop()
+	g.see(id("stream-state"), "Reconnecting")
+	g.see(id("page-error"), "connection to the simulator is lost")
+	g.start(g.addr)
+	g.see(id("stream-state"), "Live")
+	g.gone(id("page-error"))
+	g.see(id("phone-empty"), "Write something")
+	g.until("somebody new", `document.querySelector('[data-testid="consumer-id"]').value !== `+strconv.Quote(number))
+	g.see(id("desk-empty"), "No conversation yet")
 }

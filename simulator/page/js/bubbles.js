@@ -22,7 +22,8 @@ const STATES = {
 
 const isBad = (m) => ["refused", "failed", "undelivered"].includes(m.status);
 
-function stateOf(m) {
+function stateOf(m, why) {
+  if (m.direction === "in" && isBad(m) && why) return why;
   if (m.direction === "in" && m.read && !isBad(m)) return "Read";
   if (m.kind === "system") return "From the SMS provider";
   const text = STATES[m.direction]?.[m.status] ?? m.status;
@@ -56,8 +57,8 @@ export function updateBubble(li, m, acts) {
   write(p.text, m.text || (m.kind === "media" ? "Attachment" : m.kind === "cards" ? "Cards" : ""));
   set(p.time, { datetime: m.at, title: date(m.at) });
   write(p.time, clock(m.at));
-  write(p.state, stateOf(m) + (m.repeats ? ` · came ${m.repeats + 1} times` : ""));
-  set(p.state, { class: m.read && m.direction === "in" ? "state read" : "state", title: acts.why(m) || null });
+  write(p.state, stateOf(m, acts.why(m)) + (m.repeats ? ` · came ${m.repeats + 1} times` : ""));
+  set(p.state, { class: m.read && m.direction === "in" ? "state read" : "state" });
   set(p.retry, { hidden: !(m.direction === "in" && isBad(m)) });
   p.retry.onclick = () => acts.retry(m);
   updateChoices(p.choices, m, acts);

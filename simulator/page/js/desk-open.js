@@ -2,7 +2,7 @@
 
 import { h, icon, keyed, set, sticky, write } from "./dom.js";
 import { stage, title } from "./desk-list.js";
-import { isShown, keyOf, makeMessage, updateMessage } from "./transcript.js";
+import { follows, isShown, keyOf, makeMessage, updateMessage } from "./transcript.js";
 import { moment, prettyNumber, shortId } from "./words.js";
 
 /** build returns the elements of the open conversation, and puts them into root. */
@@ -18,7 +18,7 @@ export function build(root) {
     skills: h("div", { class: "menu-body skills", role: "menu", "aria-label": "Transfer to skill", hidden: true }),
     close: h("button", { class: "button", type: "button", "data-testid": "desk-close" }, "Close"),
     scroll: h("div", { class: "transcript" }),
-    list: h("ol", { class: "lines", "data-testid": "desk-transcript", role: "log", "aria-live": "polite", "aria-label": "Transcript" }),
+    list: h("ol", { class: "lines", "data-testid": "desk-transcript", role: "log", "aria-live": "polite", "aria-relevant": "additions", "aria-label": "Transcript" }),
     typing: h("p", { class: "desk-typing", role: "status", "data-testid": "desk-typing", hidden: true }),
     error: h("p", { class: "inline-error", role: "alert", "data-testid": "desk-error", hidden: true }),
     form: h("form", { class: "composer" }),
@@ -28,12 +28,12 @@ export function build(root) {
     outcome: outcome(),
   };
   p.form.append(p.note, p.input, p.send);
-  p.scroll.append(p.list, p.typing);
+  p.scroll.append(p.list);
   root.append(
     h("div", { class: "case-head" },
       h("div", { class: "case-name" }, p.name, p.stage, p.skill, h("span", { class: "grow" }), p.temporal),
       h("div", { class: "case-acts" }, p.where, p.showPhone, h("span", { class: "grow" }), p.join, h("div", { class: "menu" }, p.transfer, p.skills), p.close)),
-    p.scroll, p.error, p.form, p.outcome.root);
+    p.scroll, p.typing, p.error, p.form, p.outcome.root);
   return p;
 }
 
@@ -67,7 +67,7 @@ function drawOutcome(o, c) {
   [...o.stars.children].forEach((star, i) => star.classList.toggle("on", i < rate));
   write(o.solved, solved === undefined || solved === null ? "—" : solved ? "Yes" : "No");
   set(o.solved, { "data-resolved": typeof solved === "boolean" ? String(solved) : null, class: solved === true ? "good" : solved === false ? "bad" : "" });
-  write(o.status, c.csat ? SURVEY[c.csat.status] ?? c.csat.status : "Waiting for the consumer");
+  write(o.status, c.csat ? SURVEY[c.csat.status] ?? c.csat.status : "Not answered yet");
   set(o.status, { "data-status": c.csat?.status ?? "WAITING" });
 }
 
@@ -88,10 +88,12 @@ export function drawOpen(p, c, messages, facts) {
   set(p.close, { disabled: !open });
   set(p.form, { hidden: !open, class: facts.note ? "composer note" : "composer" });
   set(p.note, { "aria-pressed": String(facts.note) });
-  set(p.input, { placeholder: facts.note ? "A note only agents see" : c.agent ? "Write to " + title(c) : "Answer, and accept by it" });
+  set(p.input, { placeholder: facts.note ? "A note only agents see" : c.agent ? "Write to " + title(c) : "Your answer accepts the conversation" });
   drawOutcome(p.outcome, c);
   sticky(p.scroll, () => {
-    keyed(p.list, messages.filter(isShown), keyOf, makeMessage, updateMessage);
+    const shown = messages.filter(isShown);
+    const again = new Set(shown.filter((e, i) => follows(shown[i - 1], e)));
+    keyed(p.list, shown, keyOf, makeMessage, (li, e) => updateMessage(li, e, again.has(e)));
     write(p.typing, c.typing?.consumer ? title(c) + " is typing…" : "");
     set(p.typing, { hidden: !c.typing?.consumer });
   });

@@ -325,6 +325,6 @@ const keyOf = (m) => m.direction + " " + m.id;
 
 function whyNot(posted) {
   if (!posted) return "";
-  if (posted.status === 0) return posted.error || "Parley did not answer.";
-  return posted.status > 299 ? `Parley answered ${posted.status}.` : "";
+  if (posted.status === 0) return "Parley is not reachable";
+  return posted.status > 299 ? `Parley answered ${posted.status}` : "";
 }

@@ -47,10 +47,15 @@ export function makeMessage() {
   return li;
 }
 
-export function updateMessage(li, e) {
+/** follows says whether b continues what a began: the same voice, soon after. */
+export function follows(a, b) {
+  return Boolean(a) && author(a) === author(b) && a.role === b.role && new Date(b.at) - new Date(a.at) < 120_000;
+}
+
+export function updateMessage(li, e, again) {
   const p = li.parts;
   const kind = isPrivate(e) ? "note" : { CONSUMER: "consumer", CONTROLLER: "controller", MANAGER: "agent" }[e.role] ?? "agent";
-  set(li, { class: `line ${kind}`, "data-role": e.role, "data-sequence": e.sequence, "data-private": String(isPrivate(e)) });
+  set(li, { class: again ? `line ${kind} again` : `line ${kind}`, "data-role": e.role, "data-sequence": e.sequence, "data-private": String(isPrivate(e)) });
   write(p.author, author(e));
   set(p.time, { datetime: e.at, title: date(e.at) });
   write(p.time, clock(e.at));

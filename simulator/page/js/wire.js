@@ -150,6 +150,7 @@ export class Wire {
     const chosen = this.#detail?.shown();
     sticky(byId("wire-body"), () => {
       set(byId("wire-empty"), { hidden: shown.length > 0 });
+      set(byId("wire-list"), { hidden: shown.length === 0 });
       keyed(byId("wire-list"), shown, (e) => e.id, (e) => makeRow(e, (id) => this.#open(id)), (li, e) => markChosen(li, e.id === chosen));
     });
   }

@@ -1,6 +1,6 @@
 // How times, people and states are written.
 
-const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const minute = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const second = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
