@@ -195,11 +195,13 @@ func faultBody(class string, status, after int) any {
 		return twilioError(status, cmp.Or(code, 20500), text).body
 	case classHTTP:
 		e := map[string]any{"code": "busy", "class": "retryable", "message": text}
-		switch status {
-		case http.StatusTooManyRequests:
+		switch {
+		case status == http.StatusTooManyRequests:
 			e["class"] = "ratelimit"
-		case http.StatusUnauthorized:
+		case status == http.StatusUnauthorized:
 			e["class"] = "auth"
+		case status < 500:
+			e["code"], e["class"] = "invalid", "permanent"
 		}
 		if after > 0 {
 			e["retryAfter"] = after
