@@ -103,6 +103,7 @@ type phone struct {
 	s                 *stack
 	channel, consumer string
 	name              string
+	answered          int // questions of the survey
 
 	mu    sync.Mutex
 	wrote []string // acknowledged, in order
@@ -181,6 +182,7 @@ func (p *phone) answers(text string) {
 	var out posted
 	p.s.must(http.MethodPost, p.path("/text"), map[string]any{"text": text}, &out)
 	require.Equal(p.s.t, 2, out.Status/100, "%+v", out)
+	p.answered++
 }
 
 // secret remembers a text that must not be in a log. Short ones are words like any

@@ -47,6 +47,9 @@ func (m *machine) setUp() error {
 		return err
 	}
 	if m.parley = os.Getenv("PARLEY_BIN"); m.parley != "" {
+		if m.parley, err = exec.LookPath(m.parley); err != nil {
+			return fmt.Errorf("PARLEY_BIN: %w", err)
+		}
 		m.parley, err = filepath.Abs(m.parley)
 		return err
 	}

@@ -134,6 +134,7 @@ func newStack(t testing.TB, o options) *stack {
 		s.workers = append(s.workers, &service{command: "worker", env: map[string]string{"PARLEY_OPS_ADDR": "127.0.0.1:0"}})
 	}
 	t.Cleanup(s.stop)
+	t.Cleanup(s.reportStates)
 	for _, v := range s.services() {
 		s.start(v)
 	}

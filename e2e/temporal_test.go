@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -69,4 +70,25 @@ func (s *stack) history(id, run string) []*history.HistoryEvent {
 		all = append(all, e)
 	}
 	return all
+}
+
+// reportStates shows where the conversations of a failed test stand.
+func (s *stack) reportStates() {
+	if !s.t.Failed() {
+		return
+	}
+	list, err := s.runs(`ExecutionStatus = "Running"`)
+	if err != nil {
+		s.t.Logf("no states: %v", err)
+	}
+	for _, r := range list[:min(len(list), 3)] {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		value, err := s.temporal.QueryWorkflow(ctx, r.Execution.WorkflowId, r.Execution.RunId, "state")
+		var state json.RawMessage
+		if err == nil {
+			err = value.Get(&state)
+		}
+		cancel()
+		s.t.Logf("state of %s (%v): %.4000s", r.Execution.WorkflowId, err, state)
+	}
 }
