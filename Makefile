@@ -33,6 +33,8 @@ check: build ## what a commit should pass: format, vet, lint, tidy, and the test
 	cd dev && $(GO) vet ./...
 	cd deploy && $(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	cd dev && $$(cd .. && $(GO) tool -n staticcheck) ./internal/process ./internal/supervise ./internal/postgres
+	cd deploy && $$(cd .. && $(GO) tool -n staticcheck) ./...
 	$(GO) tool workflowcheck ./workflows/... ./conversation/...
 	$(GO) mod tidy -diff
 	cd dev && $(GO) mod tidy -diff
@@ -44,10 +46,20 @@ check: build ## what a commit should pass: format, vet, lint, tidy, and the test
 bench: build ## measure on this machine (BENCH_STORE=sqlite for Temporal as in make run)
 	$(DEV) exec -durable -temporal -temporal-store=$(BENCH_STORE) -- $(GO) run ./bench $(ARGS)
 
+# The first build of the Temporal server compiles some 2,000 packages in silence;
+# this shows how far it is, and passes on what is not progress.
+COUNT_PACKAGES = awk '/^go: downloading/ { if (++d % 100 == 1) print "  downloading modules: " d; fflush(); next } \
+	/^[^ :]+$$/ { if (++n % 200 == 0) print "  compiled packages: " n " of about 2,300"; fflush(); next } \
+	{ print; fflush() }'
+
 .PHONY: build
 build: ## build bin/parley and bin/parley-dev; the first time takes minutes, most of it the Temporal server
-	@if [ ! -x $(DEV) ]; then echo "building the Temporal server from source; the first time this takes some minutes"; fi
-	cd dev && $(GO) build -o ../$(DEV) .
+	@if [ -x $(DEV) ]; then \
+		cd dev && $(GO) build -o ../$(DEV) .; \
+	else \
+		echo "building the Temporal server from source; the first time this takes some minutes"; \
+		cd dev && $(GO) build -v -o ../$(DEV) . 2>&1 | $(COUNT_PACKAGES); \
+	fi
 	$(GO) build -o bin/parley ./cmd/parley
 
 .PHONY: clean

@@ -30,6 +30,7 @@ func (b backends) postgres(ctx context.Context, options postgres.Options) (strin
 	if options.Throwaway {
 		b.guard.Remove(cluster.Dir()) // may be elsewhere than asked for
 	}
+	// The supervisor keeps AwaitReady, and so the cluster and its lock, to the end.
 	spec := cluster.Spec()
 	spec.Guard = b.guard
 	err = b.super.Start(ctx, supervise.Service{Spec: spec, Note: loopback(options.Port), Ready: cluster.AwaitReady})

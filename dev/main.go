@@ -78,7 +78,7 @@ func status(name string, err error) int {
 	}
 	fmt.Fprintf(os.Stderr, "parley-dev %s: %v\n", name, err)
 	var usage usageError
-	if errors.As(err, &usage) || errors.Is(err, postgres.ErrNoPrograms) {
+	if errors.As(err, &usage) || errors.Is(err, postgres.ErrNoPrograms) || errors.Is(err, postgres.ErrInUse) {
 		return exitUsage
 	}
 	return exitFailed

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -34,17 +33,13 @@ func postgresCommand(args []string) error {
 	if err := available(listener{"Postgres", loopback(options.Port), "-port"}); err != nil {
 		return err
 	}
-	lock, err := lockCluster(options.Dir)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	cluster, err := postgres.Prepare(options)
 	if err != nil {
 		return err
 	}
+	defer cluster.Close()
 	return servePostgres(ctx, stop, cluster)
 }
 
@@ -78,16 +73,4 @@ func servePostgres(ctx context.Context, stop context.CancelFunc, cluster *postgr
 		stop() // a second signal ends us at once
 		return child.Stop(context.Background())
 	}
-}
-
-// lockCluster keeps two servers off one cluster.
-func lockCluster(dir string) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return nil, err
-	}
-	lock, owner, err := process.Lock(filepath.Clean(dir) + ".lock")
-	if err != nil {
-		return nil, usageError{fmt.Errorf("the cluster in %s is in use (process %s): %w", dir, owner, err)}
-	}
-	return lock, nil
 }

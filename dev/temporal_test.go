@@ -57,7 +57,7 @@ func TestTemporalKeepsWhatItAcknowledged(t *testing.T) {
 				keepsWhatItAcknowledged(t, newTemporalUnderTest(t, "-postgres", testPostgres(t)))
 				return
 			}
-			file := filepath.Join(t.TempDir(), "temporal.db")
+			file := filepath.Join(t.TempDir(), "a folder of its own", "temporal.db")
 			keepsWhatItAcknowledged(t, newTemporalUnderTest(t, "-sqlite", file))
 		})
 	}
@@ -111,6 +111,11 @@ func requireOperable(t *testing.T, u temporalUnderTest, c client.Client) {
 		},
 	})
 	require.NoError(t, err)
+
+	for range 100 { // the server's own default is ten a second
+		_, err := c.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{})
+		require.NoError(t, err)
+	}
 
 	response, err := http.Get("http://" + u.ui + "/api/v1/namespaces/default")
 	require.NoError(t, err)

@@ -28,46 +28,71 @@ type Options struct {
 	Say       func(format string, args ...any)
 }
 
-// Cluster is a cluster that is ready to be started.
+// Cluster is a cluster that is ready to be started. Nobody else can prepare it as
+// long as it is not closed.
 type Cluster struct {
 	options  Options
 	place    place
 	programs string
 	password string
+	lock     *os.File
 }
+
+// ErrInUse means that another process of ours runs a server on the cluster.
+var ErrInUse = errors.New("the cluster is in use")
 
 const superuser = "postgres"
 
 // Prepare finds the programs and creates the cluster when there is none.
 func Prepare(options Options) (*Cluster, error) {
-	p, err := choosePlace(options.Dir)
-	if err != nil {
+	if err := os.MkdirAll(filepath.Dir(options.Dir), 0o755); err != nil {
 		return nil, fmt.Errorf("folder for Postgres: %w", err)
 	}
-	if asked, err := filepath.Abs(options.Dir); err == nil && asked != p.dir {
-		options.Say("the unprivileged user cannot reach %s; the cluster is in %s", asked, p.dir)
+	lock, owner, err := process.Lock(filepath.Clean(options.Dir) + ".lock")
+	if errors.Is(err, process.ErrLocked) {
+		return nil, fmt.Errorf("%s: %w by process %s", options.Dir, ErrInUse, owner)
 	}
-	c := &Cluster{options: options, place: p}
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{options: options, lock: lock}
+	if err := c.prepare(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return c, nil
+}
+
+func (c *Cluster) prepare() error {
+	var err error
+	if c.place, err = choosePlace(c.options.Dir); err != nil {
+		return fmt.Errorf("folder for Postgres: %w", err)
+	}
+	if asked, err := filepath.Abs(c.options.Dir); err == nil && asked != c.place.dir {
+		c.options.Say("the unprivileged user cannot reach %s; the cluster is in %s", asked, c.place.dir)
+	}
 	major, err := os.ReadFile(filepath.Join(c.data(), "PG_VERSION"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+		return err
 	}
 	if c.programs, err = FindPrograms(strings.TrimSpace(string(major))); err != nil {
-		return nil, err
+		return err
 	}
 	if len(major) == 0 {
-		options.Say("creating a cluster in %s", p.dir)
+		c.options.Say("creating a cluster in %s", c.place.dir)
 		if err := c.create(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	password, err := os.ReadFile(c.passwordFile())
 	if err != nil {
-		return nil, fmt.Errorf("password of the cluster: %w", err)
+		return fmt.Errorf("password of the cluster: %w", err)
 	}
 	c.password = strings.TrimSpace(string(password))
-	return c, c.clearStale()
+	return c.clearStale()
 }
+
+// Close lets others use the cluster; its server has to be stopped before.
+func (c *Cluster) Close() error { return c.lock.Close() }
 
 // Dir is where the cluster really is.
 func (c *Cluster) Dir() string { return c.place.dir }

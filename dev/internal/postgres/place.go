@@ -28,9 +28,6 @@ func choosePlace(dir string) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return place{}, err
-	}
 	if os.Geteuid() != 0 {
 		return place{dir: dir}, os.MkdirAll(dir, 0o700)
 	}
