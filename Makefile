@@ -46,10 +46,10 @@ check: build ## what a commit should pass: format, vet, lint, tidy, and the test
 bench: build ## measure on this machine (BENCH_STORE=sqlite for Temporal as in make run)
 	$(DEV) exec -durable -temporal -temporal-store=$(BENCH_STORE) -- $(GO) run ./bench $(ARGS)
 
-# The first build of the Temporal server compiles some 2,000 packages in silence;
+# The first build of the Temporal server compiles some 1,800 packages in silence;
 # this shows how far it is, and passes on what is not progress.
 COUNT_PACKAGES = awk '/^go: downloading/ { if (++d % 100 == 1) print "  downloading modules: " d; fflush(); next } \
-	/^[^ :]+$$/ { if (++n % 200 == 0) print "  compiled packages: " n " of about 2,300"; fflush(); next } \
+	/^[^ :]+$$/ { if (++n % 200 == 0) print "  compiled packages: " n " of about 1,800"; fflush(); next } \
 	{ print; fflush() }'
 
 .PHONY: build
