@@ -9,7 +9,7 @@ DEV := bin/parley-dev
 
 # Tests in this repository wait for conditions; the limit only ends what hangs.
 TEST_FLAGS ?= -timeout=15m
-BENCH_STORE ?= postgres
+BENCH_STORES ?= postgres sqlite
 ARGS ?=
 
 .PHONY: help
@@ -43,14 +43,11 @@ check: build ## what a commit should pass: format, vet, lint, tidy, and the test
 	$(DEV) exec -temporal -- $(GO) test -race -short $(TEST_FLAGS) ./...
 
 .PHONY: bench
-bench: build ## measure on this machine (BENCH_STORE=sqlite for Temporal as in make run)
-	$(DEV) exec -durable -temporal -temporal-store=$(BENCH_STORE) -- $(GO) run ./bench $(ARGS)
-
-# The first build of the Temporal server compiles some 1,800 packages in silence;
-# this shows how far it is, and passes on what is not progress.
-COUNT_PACKAGES = awk '/^go: downloading/ { if (++d % 100 == 1) print "  downloading modules: " d; fflush(); next } \
-	/^[^ :]+$$/ { if (++n % 200 == 0) print "  compiled packages: " n " of about 1,800"; fflush(); next } \
-	{ print; fflush() }'
+bench: build ## measure on this machine, with Temporal on Postgres and on SQLite (ARGS="-o docs/bench.md" to write it down)
+	$(GO) build -o bin/parley-bench ./bench
+	@for store in $(BENCH_STORES); do \
+		$(DEV) exec -quiet -durable -temporal -temporal-store=$$store -- bin/parley-bench -store $$store $(ARGS); \
+	done
 
 .PHONY: build
 build: ## build bin/parley and bin/parley-dev; the first time takes minutes, most of it the Temporal server
