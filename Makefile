@@ -49,6 +49,12 @@ bench: build ## measure on this machine, with Temporal on Postgres and on SQLite
 		$(DEV) exec -quiet -durable -temporal -temporal-store=$$store -- bin/parley-bench -store $$store $(ARGS); \
 	done
 
+# The first build of the Temporal server compiles some 1,800 packages in silence;
+# this shows how far it is, and passes on what is not progress.
+COUNT_PACKAGES = awk '/^go: downloading/ { if (++d % 100 == 1) print "  downloading modules: " d; fflush(); next } \
+	/^[^ :]+$$/ { if (++n % 200 == 0) print "  compiled packages: " n " of about 1,800"; fflush(); next } \
+	{ print; fflush() }'
+
 .PHONY: build
 build: ## build bin/parley and bin/parley-dev; the first time takes minutes, most of it the Temporal server
 	@if [ -x $(DEV) ]; then \
