@@ -67,7 +67,7 @@ func (g *rig) start(addr string) {
 	require.NoError(g.t, err)
 	g.addr = listener.Addr().String()
 	g.url = "http://" + g.addr
-	g.parley.far = g.url
+	g.parley.talkTo(g.url)
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- sim.Serve(ctx, listener) }()

@@ -23,13 +23,13 @@ import (
 type miniParley struct {
 	t      *testing.T
 	srv    *httptest.Server
-	far    string // the simulator
 	client *http.Client
 	work   chan func()
 	done   chan struct{}
 
 	mu     sync.Mutex
-	refuse int // what webhooks are answered with, instead of 2xx
+	far    string // the simulator
+	refuse int    // what webhooks are answered with, instead of 2xx
 
 	app   string
 	jws   map[address]string
@@ -76,6 +76,19 @@ func (p *miniParley) close() {
 	close(p.work)
 	<-p.done
 	p.client.CloseIdleConnections()
+}
+
+// talkTo names the far side.
+func (p *miniParley) talkTo(far string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.far = far
+}
+
+func (p *miniParley) at(path string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.far + path
 }
 
 func (p *miniParley) refuseWith(status int) {
@@ -269,7 +282,7 @@ func five() []map[string]string {
 func (p *miniParley) deliver(k *talk, sequence int, text string, choices []map[string]string) {
 	if k.at.channel == "sms" {
 		form := url.Values{"To": {k.at.consumer}, "From": {"+15550100900"}, "Body": {text}, "StatusCallback": {p.srv.URL + "/webhooks/channels/sms/status"}}
-		r, _ := http.NewRequest(http.MethodPost, p.far+"/2010-04-01/Accounts/AC1/Messages.json", strings.NewReader(form.Encode()))
+		r, _ := http.NewRequest(http.MethodPost, p.at("/2010-04-01/Accounts/AC1/Messages.json"), strings.NewReader(form.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.SetBasicAuth("AC1", "tok-demo")
 		var out struct{ Sid string }
@@ -296,7 +309,7 @@ func (p *miniParley) provider(k *talk, out map[string]any) string {
 	key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(whsec, "whsec_"))
 	mac := hmac.New(sha256.New, key)
 	_, _ = fmt.Fprintf(mac, "%s.%s.%s", id, at, body)
-	r, _ := http.NewRequest(http.MethodPost, p.far+"/provider/http/web", bytes.NewReader(body))
+	r, _ := http.NewRequest(http.MethodPost, p.at("/provider/http/web"), bytes.NewReader(body))
 	r.Header = http.Header{
 		"Content-Type": {"application/json"}, "Webhook-Id": {id}, "Webhook-Timestamp": {at},
 		"Webhook-Signature": {"v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))},
@@ -328,7 +341,7 @@ const sendPath = "/api/account/40112233/messaging/consumer/conversation/send?v=3
 func (p *miniParley) call(method, path string, at address, body, out any) {
 	if p.app == "" {
 		form := url.Values{"client_id": {"client-1"}, "client_secret": {"secret-1"}}
-		r, _ := http.NewRequest(http.MethodPost, p.far+"/sentinel/api/account/40112233/app/token?v=1.0&grant_type=client_credentials", strings.NewReader(form.Encode()))
+		r, _ := http.NewRequest(http.MethodPost, p.at("/sentinel/api/account/40112233/app/token?v=1.0&grant_type=client_credentials"), strings.NewReader(form.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		var token struct {
 			AccessToken string `json:"access_token"`
@@ -346,7 +359,7 @@ func (p *miniParley) call(method, path string, at address, body, out any) {
 
 func (p *miniParley) request(method, path, jws string, body any) *http.Request {
 	b, _ := json.Marshal(body)
-	r, _ := http.NewRequest(method, p.far+path, bytes.NewReader(b))
+	r, _ := http.NewRequest(method, p.at(path), bytes.NewReader(b))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", p.app)
 	if jws != "" {
