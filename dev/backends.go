@@ -33,7 +33,10 @@ func (b backends) postgres(ctx context.Context, options postgres.Options) (strin
 	// The supervisor keeps AwaitReady, and so the cluster and its lock, to the end.
 	spec := cluster.Spec()
 	spec.Guard = b.guard
-	err = b.super.Start(ctx, supervise.Service{Spec: spec, Note: loopback(options.Port), Ready: cluster.AwaitReady})
+	err = b.super.Start(ctx, supervise.Service{
+		Spec: spec, Note: loopback(options.Port), Ready: cluster.AwaitReady,
+		Harmless: "the database system is starting up", // to ourselves, asking whether it is ready
+	})
 	return cluster.URL(), err
 }
 

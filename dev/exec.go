@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"parley/dev/internal/ports"
 	"parley/dev/internal/postgres"
 	"parley/dev/internal/process"
 	"parley/dev/internal/supervise"
@@ -149,7 +150,7 @@ func (o execOptions) start(ctx context.Context, t *throwaway) ([]string, error) 
 	b := backends{super: t.super, guard: t.guard}
 	database := os.Getenv("DATABASE_URL")
 	if database == "" {
-		port, err := freePort()
+		port, err := ports.Servers.Free()
 		if err != nil {
 			return nil, err
 		}
@@ -178,11 +179,11 @@ func (o execOptions) start(ctx context.Context, t *throwaway) ([]string, error) 
 }
 
 func (o execOptions) temporalOptions(dir, database string) (temporalOptions, error) {
-	port, err := freePort()
+	port, err := ports.Servers.Free()
 	if err != nil {
 		return temporalOptions{}, err
 	}
-	uiPort, err := freePort()
+	uiPort, err := ports.Servers.Free()
 	if err != nil {
 		return temporalOptions{}, err
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"parley/dev/internal/ports"
 )
 
 // asProgram makes the test binary behave as parley-dev, or as a stand-in for
@@ -160,9 +161,12 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(after, "Z") // a zombie waits for whoever adopted it
 }
 
+// testPorts is apart from what the programs under test choose for themselves.
+var testPorts = ports.NewRange(15_000, 20_000)
+
 func testPort(t *testing.T) int {
 	t.Helper()
-	port, err := freePort()
+	port, err := testPorts.Free()
 	require.NoError(t, err)
 	return port
 }

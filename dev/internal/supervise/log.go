@@ -19,15 +19,16 @@ type Log struct {
 	name    string
 	path    string
 	console *Console
-	repeat  bool
 
-	mu      sync.Mutex
-	file    *os.File
-	partial []byte
-	tail    []string
-	window  time.Time // start of the current second
-	shown   int       // lines repeated in it
-	hidden  int       // lines held back in it
+	mu       sync.Mutex
+	repeat   bool
+	harmless string // a line with this text is not repeated
+	file     *os.File
+	partial  []byte
+	tail     []string
+	window   time.Time // start of the current second
+	shown    int       // lines repeated in it
+	hidden   int       // lines held back in it
 }
 
 const (
@@ -70,6 +71,13 @@ func (l *Log) Write(p []byte) (int, error) {
 	}
 }
 
+// Quiet ends the repeating on the console.
+func (l *Log) Quiet() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.repeat = false
+}
+
 // Close ends the log.
 func (l *Log) Close() {
 	l.mu.Lock()
@@ -96,7 +104,7 @@ func (l *Log) line(line string) {
 		l.tail = l.tail[1:]
 	}
 	text, ok := notable(line)
-	if !ok || !l.repeat {
+	if !ok || !l.repeat || l.harmless != "" && strings.Contains(line, l.harmless) {
 		return
 	}
 	if now := time.Now(); now.Sub(l.window) > time.Second {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -102,4 +103,15 @@ func TestTheLogOfThePreviousTimeIsKept(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, text, string(content))
 	}
+}
+
+func TestWhatIsHarmlessStaysInTheFile(t *testing.T) {
+	t.Parallel()
+	s, out := newTestSupervisor(t, false)
+	service := shell("pg", `echo "FATAL:  starting up"; echo "FATAL:  out of memory"; exec sleep 3600`)
+	service.Harmless = "starting up"
+	require.NoError(t, s.Start(t.Context(), service))
+	require.Eventually(t, func() bool { return strings.Contains(out.String(), "out of memory") }, 30*time.Second, time.Millisecond)
+	require.NotContains(t, out.String(), "starting up")
+	s.Stop(t.Context())
 }

@@ -21,6 +21,8 @@ type Service struct {
 	Spec  process.Spec
 	Note  string                          // what people want to know once it is ready, an address for instance
 	Ready func(ctx context.Context) error // returns once it is ready; nil for at once
+
+	Harmless string // warnings with this text are only in the log file
 }
 
 // Supervisor runs services. It has to be stopped.
@@ -71,6 +73,7 @@ func (s *Supervisor) Start(ctx context.Context, service Service) error {
 	if err != nil {
 		return err
 	}
+	log.harmless = service.Harmless
 	u := &unit{service: service, log: log}
 	s.mu.Lock()
 	s.units = append(s.units, u)
@@ -188,6 +191,9 @@ func (s *Supervisor) Stop(ctx context.Context) {
 	units := slices.Clone(s.units)
 	s.mu.Unlock()
 	slices.Reverse(units)
+	for _, u := range units {
+		u.log.Quiet() // that others are gone is no news now
+	}
 	for _, u := range units {
 		s.stop(ctx, u)
 	}

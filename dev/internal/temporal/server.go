@@ -25,6 +25,7 @@ import (
 	"go.temporal.io/server/common/primitives"
 	"go.temporal.io/server/temporal"
 	"go.uber.org/zap/zapcore"
+	"parley/dev/internal/ports"
 )
 
 // Config says where the server listens and where it keeps its state. Exactly one
@@ -172,19 +173,11 @@ func members(cfg *config.Config) map[primitives.ServiceName]static.Hosts {
 	return hosts
 }
 
+// internalService listens on a port of its own. Where there is none left, the
+// server fails to start and says so.
 func internalService() config.Service {
-	return config.Service{RPC: config.RPC{GRPCPort: freePort(), BindOnLocalHost: true}}
-}
-
-// freePort asks the kernel for a port nobody uses. Somebody else may take it
-// before we listen; the server then fails to start and says so.
-func freePort() int {
-	l, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
-	if err != nil {
-		return 0
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	port, _ := ports.Servers.Free()
+	return config.Service{RPC: config.RPC{GRPCPort: port, BindOnLocalHost: true}}
 }
 
 // bindAddress turns host:port into what Temporal's configuration wants: an IP
