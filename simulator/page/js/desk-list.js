@@ -50,8 +50,9 @@ function updateItem(li, c, selected, skillName) {
   write(p.stage, s.word);
   set(p.stage, { class: "stage-tag " + s.kind });
   write(p.skill, skillName(c.skill));
-  write(p.unread, c.unread > 0 ? String(c.unread) : "");
-  set(p.unread, { hidden: !(c.unread > 0), "aria-label": `${c.unread} unread` });
+  const unread = c.stage === "CLOSE" ? 0 : c.unread;
+  write(p.unread, unread > 0 ? String(unread) : "");
+  set(p.unread, { hidden: !(unread > 0), "aria-label": `${unread} unread` });
 }
 
 /** drawList shows the conversations; choose(id) is called for the one that is clicked. */

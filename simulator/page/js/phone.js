@@ -22,6 +22,7 @@ export class Phone {
   #known = new Map(); // names of phones by channel and consumer
   #typist;
   #unreported = false;
+  #loading = true;
 
   constructor(stream) {
     this.#stream = stream;
@@ -132,6 +133,7 @@ export class Phone {
   async #load() {
     if (!this.#channel) return;
     const { channel, consumer } = { channel: this.#channel.name, consumer: this.#who.id };
+    this.#loading = true;
     this.#messages.clear();
     this.#typist.sent();
     this.#draw();
@@ -145,6 +147,7 @@ export class Phone {
       }
       if (phone.thread?.length) this.#consumers.used(this.#channel);
       if (phone.name) this.#who = this.#consumers.keep(this.#channel, { id: consumer, name: phone.name });
+      this.#loading = false;
       for (const m of phone.thread ?? []) this.#messages.set(keyOf(m), m);
       this.#typing(phone.typing);
       this.#draw();
@@ -284,8 +287,6 @@ export class Phone {
     set(byId("consumer-name"), { value: this.#who.name });
     set(byId("consumer-id"), { value: this.#shownId(), inputmode: chat ? "text" : "tel" });
     write(byId("consumer-label"), chat ? "Participant" : "Number");
-    write(byId("phone-avatar"), "A");
-    write(byId("phone-title"), "Acme Support");
     write(byId("phone-subtitle"), chat ? "Web chat" : prettyNumber(this.#channel?.from));
     set(byId("phone-close"), { hidden: !chat });
     set(byId("phone-input"), { placeholder: chat ? "Write a message" : "Text message" });
@@ -315,7 +316,7 @@ export class Phone {
       why: (m) => whyNot(this.#failures.get(m.id)),
     };
     sticky(byId("phone-scroll"), () => {
-      set(byId("phone-empty"), { hidden: list.length > 0 });
+      set(byId("phone-empty"), { hidden: this.#loading || list.length > 0 });
       keyed(byId("phone-thread"), list, keyOf, makeBubble, (el, m) => updateBubble(el, m, acts));
     });
   }

@@ -18,6 +18,7 @@ export class Wire {
   #desk;
   #detail;
   #due = false;
+  #loaded = false;
 
   constructor(stream, desk) {
     this.#desk = desk;
@@ -63,6 +64,7 @@ export class Wire {
   async #load() {
     try {
       const { entries } = await get("/sim/wire?bodies=1&limit=" + MOST);
+      this.#loaded = true;
       this.#entries = [];
       for (const e of entries.reverse()) this.#keep(e);
       this.#draw();
@@ -149,7 +151,7 @@ export class Wire {
     const shown = this.#entries.filter(this.#belongs).sort((a, b) => a.at.localeCompare(b.at) || a.id - b.id);
     const chosen = this.#detail?.shown();
     sticky(byId("wire-body"), () => {
-      set(byId("wire-empty"), { hidden: shown.length > 0 });
+      set(byId("wire-empty"), { hidden: !this.#loaded || shown.length > 0 });
       set(byId("wire-list"), { hidden: shown.length === 0 });
       keyed(byId("wire-list"), shown, (e) => e.id, (e) => makeRow(e, (id) => this.#open(id)), (li, e) => markChosen(li, e.id === chosen));
     });
