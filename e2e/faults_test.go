@@ -76,15 +76,15 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 		when simulator.Faults
 		act  func(*stack)
 	}{
-		{"a publish answered 503 after it was done", rules(simulator.Rule{Class: "send", Do: "fail-after", Status: 503, Count: 6, Match: content}), nil},
-		{"a publish whose answer is dropped", rules(simulator.Rule{Class: "send", Do: "drop-after", Count: 6, Match: content}), nil},
+		{"a publish answered 503 after it was done", rules(simulator.Rule{Class: "send", Do: "fail-after", Status: 503, Count: 4, Match: content}), nil},
+		{"a publish whose answer is dropped", rules(simulator.Rule{Class: "send", Do: "drop-after", Count: 4, Match: content}), nil},
 		{"a publish answered 500 before it was done", rules(simulator.Rule{Class: "send", Do: "fail-before", Status: 500, Count: 2, Match: content}), nil},
 		{"the cloud is busy and says until when", rules(simulator.Rule{Class: "send", Do: "throttle", RetryAfter: 1, Count: 6}), nil},
-		{"an AppJWT and a ConsumerJWS are refused", rules(simulator.Rule{Class: "send", Do: "expire", Count: 2}, simulator.Rule{Class: "send", Do: "reject-jws", Count: 2}), nil},
+		{"an AppJWT and a ConsumerJWS are refused", rules(simulator.Rule{Class: "send", Do: "expire", Count: 1}, simulator.Rule{Class: "send", Do: "reject-jws", Count: 1, Skip: 5}), nil},
 		{"all tokens are expired", simulator.Faults{}, expireAll},
-		{"an SMS whose answer is dropped", rules(simulator.Rule{Class: "twilio", Do: "drop-after", Count: 4}), nil},
-		{"an SMS answered 500 after it was sent", rules(simulator.Rule{Class: "twilio", Do: "fail-after", Status: 500, Count: 4}), nil},
-		{"the web's answers are dropped", rules(simulator.Rule{Class: "http", Do: "drop-after", Count: 6}), nil},
+		{"an SMS whose answer is dropped", rules(simulator.Rule{Class: "twilio", Do: "drop-after", Count: 2}), nil},
+		{"an SMS answered 500 after it was sent", rules(simulator.Rule{Class: "twilio", Do: "fail-after", Status: 500, Count: 2}), nil},
+		{"the web's answers are dropped", rules(simulator.Rule{Class: "http", Do: "drop-after", Count: 2}), nil},
 		{"both providers are busy", rules(simulator.Rule{Class: "twilio", Do: "throttle", RetryAfter: 1, Count: 3}, simulator.Rule{Class: "http", Do: "throttle", RetryAfter: 1, Count: 3}), nil},
 		{"webhooks come five times", simulator.Faults{Webhooks: duplicated}, nil},
 		{"webhooks are shuffled within a second", simulator.Faults{Webhooks: shuffled}, nil},

@@ -105,15 +105,30 @@ func assertOrder(t assert.TestingT, d simulator.DetailView) {
 	}
 }
 
-// quiet says that nothing is under way: no event waits in the inbox, and the
-// outcome of every send is known, so nothing can be sent again.
+// quiet says that nothing is under way: no event waits in the inbox and no command
+// in a conversation, so nothing can be sent again.
 func (s *stack) quiet() error {
-	var pending, intended int
-	err := s.row(`SELECT (SELECT count(*) FROM streams WHERE pending), (SELECT count(*) FROM ledger WHERE state = 'intended')`).Scan(&pending, &intended)
-	if err == nil && pending+intended > 0 {
-		err = fmt.Errorf("%d streams wait in the inbox, %d sends have no outcome: %w", pending, intended, errNotYet)
+	pending := 0
+	if err := s.row("SELECT count(*) FROM streams WHERE pending AND address <> ''").Scan(&pending); err != nil {
+		return err
 	}
-	return err
+	if pending > 0 {
+		return fmt.Errorf("%d streams wait in the inbox: %w", pending, errNotYet)
+	}
+	running, err := s.runs(`ExecutionStatus = "Running"`)
+	if err != nil {
+		return err
+	}
+	for _, r := range running {
+		state, err := s.state(r.Execution.WorkflowId)
+		if err != nil {
+			return err
+		}
+		if n := len(state.ToCloud.Queue) + len(state.ToChannel.Queue); n > 0 {
+			return fmt.Errorf("%d commands wait in %s: %w", n, r.Execution.WorkflowId, errNotYet)
+		}
+	}
+	return nil
 }
 
 // row asks the stack's database. It is safe for several goroutines.

@@ -72,6 +72,28 @@ func (s *stack) history(id, run string) []*history.HistoryEvent {
 	return all
 }
 
+// standing is what these tests look at in a conversation's state.
+type standing struct {
+	Stage              string
+	ToCloud, ToChannel struct{ Queue []json.RawMessage }
+	whole              json.RawMessage
+}
+
+// state asks a conversation where it stands.
+func (s *stack) state(id string) (standing, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	var state standing
+	value, err := s.temporal.QueryWorkflow(ctx, id, "", "state")
+	if err == nil {
+		err = value.Get(&state.whole)
+	}
+	if err == nil {
+		err = json.Unmarshal(state.whole, &state)
+	}
+	return state, err
+}
+
 // reportStates shows where the conversations of a failed test stand.
 func (s *stack) reportStates() {
 	if !s.t.Failed() {
@@ -82,13 +104,7 @@ func (s *stack) reportStates() {
 		s.t.Logf("no states: %v", err)
 	}
 	for _, r := range list[:min(len(list), 3)] {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		value, err := s.temporal.QueryWorkflow(ctx, r.Execution.WorkflowId, r.Execution.RunId, "state")
-		var state json.RawMessage
-		if err == nil {
-			err = value.Get(&state)
-		}
-		cancel()
-		s.t.Logf("state of %s (%v): %.4000s", r.Execution.WorkflowId, err, state)
+		state, err := s.state(r.Execution.WorkflowId)
+		s.t.Logf("state of %s (%v): %.4000s", r.Execution.WorkflowId, err, state.whole)
 	}
 }
