@@ -154,6 +154,7 @@ func (u stackUnderTest) requireEnvironment(t *testing.T) {
 		require.Equal(t, value, got[name], name)
 	}
 	require.NotEmpty(t, got["PARLEY_ACCOUNT_MAIN_CLIENT_SECRET"])
+	require.Equal(t, "simulator.json", filepath.Base(got["PARLEY_SIMULATOR_STATE"]))
 }
 
 func TestRunStartsAgainWhatDies(t *testing.T) {

@@ -59,7 +59,8 @@ func (s stack) environment(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("secrets of the demo: %w", err)
 	}
-	variables := demoVariables(s.addresses, secrets)
+	variables := append(demoVariables(s.addresses, secrets),
+		variable{"PARLEY_SIMULATOR_STATE", filepath.Join(s.state, "simulator.json")}) // it knows yesterday's conversations too
 	database := os.Getenv("DATABASE_URL")
 	if database == "" {
 		options, err := s.postgresOptions()
