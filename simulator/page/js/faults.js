@@ -36,6 +36,7 @@ export class Faults {
   #switches = [];
   #often = OFTEN[0];
   #last = Promise.resolve();
+  #pending = 0; // changes that are not answered yet
 
   constructor(stream) {
     menu(byId("faults-open"), byId("faults-panel"));
@@ -79,7 +80,10 @@ export class Faults {
 
   #box(testid, label, isOn, change) {
     const box = h("input", { type: "checkbox", class: "switch", role: "switch", "data-testid": testid, "aria-label": label });
-    box.addEventListener("change", () => this.#do(() => change(box.checked)));
+    box.addEventListener("change", () => {
+      const on = box.checked;
+      this.#do(() => change(on));
+    });
     this.#switches.push(() => set(box, { checked: Boolean(isOn()) }));
     return box;
   }
@@ -98,6 +102,7 @@ export class Faults {
 
   /** One change after the other: each begins with what the one before it left. */
   #do(f) {
+    this.#pending++;
     this.#last = this.#last.then(() => this.#attempt(f));
   }
 
@@ -105,9 +110,11 @@ export class Faults {
     const box = byId("faults-error");
     try {
       const now = await f();
+      this.#pending--;
       if (now?.rules) this.#show(now);
       set(box, { hidden: true });
     } catch (err) {
+      this.#pending--;
       write(box, err.message);
       set(box, { hidden: false });
       this.#show(this.#now);
@@ -116,7 +123,8 @@ export class Faults {
 
   #show(faults) {
     this.#now = faults;
-    for (const refresh of this.#switches) refresh();
+    // A switch that was just moved is not moved back by what was true before.
+    if (this.#pending === 0) for (const refresh of this.#switches) refresh();
     const active = describe(faults);
     set(byId("faults-banner"), { hidden: active.length === 0 });
     write(byId("faults-text"), active.join(" · "));
