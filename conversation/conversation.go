@@ -72,25 +72,26 @@ type State struct {
 	Consumer string          `json:"consumer"` // the identity under which the cloud knows the consumer
 	Settings Settings        `json:"settings"`
 
-	Stage     Stage             `json:"stage"`
-	Cloud     Cloud             `json:"cloud,omitzero"`
-	Profile   message.Profile   `json:"profile,omitzero"`
-	Reply     string            `json:"reply,omitempty"` // the channel's latest name for where answers go
-	OptedOut  bool              `json:"optedOut,omitempty"`
-	Applied   []message.Applied `json:"applied,omitempty"`
-	Pending   []message.Inbound `json:"pending,omitempty"` // for the next conversation
-	ToCloud   Lane              `json:"toCloud,omitzero"`
-	ToChannel Lane              `json:"toChannel,omitzero"`
-	Dialogs   []Dialog          `json:"dialogs,omitempty"`
-	Sent      []Delivery        `json:"sent,omitempty"`  // the latest, for receipts that are still to come
-	Early     []message.Receipt `json:"early,omitempty"` // receipts that came before what they are about was known
-	Survey    Survey            `json:"survey,omitzero"`
-	Closer    string            `json:"closer,omitempty"`  // who closed: CONSUMER, AGENT, SYSTEM, TIMEOUT
-	Leaving   bool              `json:"leaving,omitempty"` // a close of ours is on its way
-	Past      []string          `json:"past,omitempty"`    // the latest conversations before the current one
-	Dead      []Command         `json:"dead,omitempty"`    // the latest dead letters, for redrive
-	Notes     []message.Note    `json:"notes,omitempty"`   // for the journal, with the next batch
-	Counts    Counts            `json:"counts,omitzero"`
+	Stage     Stage                  `json:"stage"`
+	Cloud     Cloud                  `json:"cloud,omitzero"`
+	Profile   message.Profile        `json:"profile,omitzero"`
+	Reply     string                 `json:"reply,omitempty"` // the channel's latest name for where answers go
+	OptedOut  bool                   `json:"optedOut,omitempty"`
+	Applied   []message.Applied      `json:"applied,omitempty"`
+	Pending   []message.Inbound      `json:"pending,omitempty"` // for the next conversation
+	ToCloud   Lane                   `json:"toCloud,omitzero"`
+	ToChannel Lane                   `json:"toChannel,omitzero"`
+	Dialogs   []Dialog               `json:"dialogs,omitempty"`
+	Sent      []Delivery             `json:"sent,omitempty"`     // the latest, for receipts that are still to come
+	Unplaced  []message.Notification `json:"unplaced,omitempty"` // snapshots that came before the answer to an opening
+	Early     []message.Receipt      `json:"early,omitempty"`    // receipts that came before what they are about was known
+	Survey    Survey                 `json:"survey,omitzero"`
+	Closer    string                 `json:"closer,omitempty"`  // who closed: CONSUMER, AGENT, SYSTEM, TIMEOUT
+	Leaving   bool                   `json:"leaving,omitempty"` // a close of ours is on its way
+	Past      []string               `json:"past,omitempty"`    // the latest conversations before the current one
+	Dead      []Command              `json:"dead,omitempty"`    // the latest dead letters, for redrive
+	Notes     []message.Note         `json:"notes,omitempty"`   // for the journal, with the next batch
+	Counts    Counts                 `json:"counts,omitzero"`
 }
 
 // Counts is what an operator wants to see at a glance.

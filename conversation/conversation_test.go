@@ -474,3 +474,28 @@ func TestAnOlderSnapshotDoesNotOverwriteANewerOne(t *testing.T) {
 		t.Errorf("skill is %q", x.s.Cloud.Skill)
 	}
 }
+
+func TestACloseThatComesBeforeTheAnswerToTheOpeningCounts(t *testing.T) {
+	t.Parallel()
+	x := begin(t)
+	x.writes("hello")
+	batch := x.s.Take(CloudLane, x.at)
+	x.notify(message.Notification{Kind: message.Conversation, Change: &message.Change{Version: 2, CloseReason: "AGENT"}})
+	x.notify(message.Notification{Kind: message.Conversation, Change: &message.Change{Version: 1, Open: true, MainOpen: true}})
+	x.s.Apply(Event{Kind: BatchReturned, At: x.at, Lane: CloudLane, Results: []Result{x.accept(&batch[0]), x.accept(&batch[1])}})
+	x.stage(Closing)
+}
+
+func TestALateSnapshotOfAnEarlierConversationIsNotAdopted(t *testing.T) {
+	t.Parallel()
+	x := begin(t, func(s *Settings) { s.Survey = SurveyOff })
+	x.writes("hello")
+	x.carries(CloudLane)
+	x.closes("AGENT")
+	x.writes("and another thing")
+	x.s = x.s.Next(x.at)
+	x.notify(message.Notification{Kind: message.Conversation, Change: &message.Change{Version: 1, Open: true, MainOpen: true}})
+	if x.s.Cloud.Conversation != "" {
+		t.Errorf("adopted %s", x.s.Cloud.Conversation)
+	}
+}

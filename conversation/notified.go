@@ -183,7 +183,7 @@ func (s *State) enter(conversation string) {
 
 // changed applies a snapshot of a conversation, unless a newer one was applied.
 func (s *State) changed(n *message.Notification, at time.Time) {
-	if n.Change.Open {
+	if n.Change.Open && !s.known(n.Conversation) {
 		s.adopt(n.Conversation, at)
 	}
 	if n.Conversation != s.Cloud.Conversation {
@@ -207,7 +207,13 @@ func (s *State) changed(n *message.Notification, at time.Time) {
 // open one means that an agent has taken the consumer up in a new conversation:
 // there is one open conversation for a consumer, so the current one is over.
 func (s *State) elsewhere(n *message.Notification, at time.Time) {
-	if !n.Change.Open || !n.Change.MainOpen || s.known(n.Conversation) || s.ToCloud.opens() {
+	switch {
+	case s.known(n.Conversation):
+		return
+	case s.ToCloud.opens(): // probably the one that is being opened: its name is not known yet
+		s.ahead(n)
+		return
+	case !n.Change.Open || !n.Change.MainOpen:
 		return
 	}
 	s.note(at, "", "moved", "the cloud has opened another conversation for this consumer")
@@ -221,6 +227,36 @@ func (s *State) elsewhere(n *message.Notification, at time.Time) {
 	s.Pending = nil
 	for _, in := range pending {
 		s.inbound(in, at)
+	}
+}
+
+// keepUnplaced bounds the snapshots kept while a conversation is being opened.
+const keepUnplaced = 4
+
+// ahead keeps the newest snapshot of a conversation until the answer to an opening
+// says whether it is the one.
+func (s *State) ahead(n *message.Notification) {
+	for i := range s.Unplaced {
+		if s.Unplaced[i].Conversation == n.Conversation {
+			if n.Change.Version >= s.Unplaced[i].Change.Version {
+				s.Unplaced[i] = *n
+			}
+			return
+		}
+	}
+	if s.Unplaced = append(s.Unplaced, *n); len(s.Unplaced) > keepUnplaced {
+		s.Unplaced = slices.Delete(s.Unplaced, 0, 1)
+	}
+}
+
+// place applies the snapshot that came before the answer to the opening.
+func (s *State) place(at time.Time) {
+	unplaced := s.Unplaced
+	s.Unplaced = nil
+	for i := range unplaced {
+		if unplaced[i].Conversation == s.Cloud.Conversation {
+			s.changed(&unplaced[i], at)
+		}
 	}
 }
 

@@ -83,7 +83,7 @@ func (s *State) settle(c *Command, r Result, at time.Time) {
 	}
 	switch c.Kind {
 	case OpenConversation:
-		s.opened(r.Conversation)
+		s.opened(r.Conversation, at)
 	case Publish, Acknowledge:
 		s.seen(c.Dialog, r.Sequence)
 	case Deliver:
@@ -97,12 +97,13 @@ func (s *State) settle(c *Command, r Result, at time.Time) {
 }
 
 // opened is the answer to CONVERSATION. The commands behind it learn where to go.
-func (s *State) opened(conversation string) {
+func (s *State) opened(conversation string, at time.Time) {
 	if s.Cloud.Conversation != "" || conversation == "" {
 		return
 	}
 	s.enter(conversation)
 	s.dialog(conversation, 0)
+	s.place(at)
 }
 
 // delivered queues what the cloud is to hear of an agent's message, at once where
