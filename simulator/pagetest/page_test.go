@@ -5,6 +5,7 @@ package pagetest_test
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -108,6 +109,17 @@ func TestSMSAndTheWire(t *testing.T) {
 	g.see(id("desk-message"), "Where is my parcel?")
 	g.until("two conversations", `document.querySelectorAll('[data-testid="desk-conversation"]').length === 2`)
 
+	// The desk leads back to the phone of the other one.
+	g.run(chromedp.Focus(chromedp.CSS(id("desk-conversation"))), chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.Enter))
+	g.see(id("desk-message"), "charged twice")
+	g.click(id("desk-show-phone"))
+	g.see(message("in", ""), "charged twice")
+	require.Equal(t, first, g.read(`document.querySelector('[data-testid="consumer-id"]').value`))
+	g.click(id("desk-conversation"))
+	g.see(id("desk-message"), "Where is my parcel?")
+	g.click(id("desk-show-phone"))
+	g.see(message("in", ""), "Where is my parcel?")
+
 	// The wire can be narrowed to one conversation, on both sides of Parley.
 	rows := `document.querySelectorAll('[data-testid="wire-row"]')`
 	all, _ := strconv.Atoi(g.read(rows + ".length"))
@@ -168,6 +180,15 @@ func TestParleyThatRefuses(t *testing.T) {
 	g.click(id("phone-retry"))
 	g.see(message("in", `[data-status="accepted"]`), "Anybody there?")
 	g.see(id("desk-message"), "Anybody there?")
+	settings, err := http.NewRequestWithContext(t.Context(), http.MethodPut, g.url+"/sim/settings", strings.NewReader(`{"parleyUrl":"http://127.0.0.1:1"}`))
+	require.NoError(t, err)
+	answer, err := http.DefaultClient.Do(settings)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	g.types(id("phone-input"), "And now?"+kb.Enter)
+	g.see(message("in", `[data-status="failed"]`), "Parley is not reachable")
+	g.click(id("phone-close"))
+	g.see(id("phone-error"), "Parley is not reachable")
 	require.Equal(t, 1, strings.Count(g.read(`document.querySelector('[data-testid="phone-thread"]').innerText`), "Anybody there?"))
 	g.quiet()
 }

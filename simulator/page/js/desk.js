@@ -4,13 +4,14 @@
 import { conversationPath, get, post } from "./api.js";
 import { arrowKeys, drawList } from "./desk-list.js";
 import { build, drawOpen } from "./desk-open.js";
-import { byId, enterSends, grow, h, later, pin, set, toEnd, write } from "./dom.js";
+import { byId, enterSends, grow, h, later, nextFrame, pin, set, toEnd, write } from "./dom.js";
 import { menu } from "./menu.js";
 import { isShown, keyOf, mark } from "./transcript.js";
 import { Typist } from "./typist.js";
 import { channelTitle } from "./words.js";
 
 const AGENT = "Dana";
+const MOST = 200; // conversations in the list
 
 export class Desk {
   #phone;
@@ -112,7 +113,7 @@ export class Desk {
 
   async #load() {
     try {
-      const { conversations } = await get("/sim/conversations?limit=200");
+      const { conversations } = await get("/sim/conversations?limit=" + MOST);
       this.#conversations = new Map(conversations.map((c) => [c.id, c]));
       this.#details.clear();
       if (!this.#conversations.has(this.#selected)) this.#selected = "";
@@ -156,7 +157,7 @@ export class Desk {
       this.#choose(conversation.id);
       return;
     }
-    this.#draw();
+    this.#drawSoon();
     this.#attend();
   }
 
@@ -236,11 +237,13 @@ export class Desk {
     if (read && now?.unread > 0) this.#attend();
   }
 
+  #drawSoon = nextFrame(() => this.#draw());
+
   #draw() {
     const list = this.conversations().sort((a, b) => b.startedAt.localeCompare(a.startedAt));
     const c = this.#current();
     const open = list.filter((x) => x.stage !== "CLOSE").length;
-    drawList(list, this.#selected, this.#skillName, (id) => this.#choose(id));
+    drawList(list.slice(0, MOST), this.#selected, this.#skillName, (id) => this.#choose(id));
     write(byId("desk-count"), list.length ? `${open} open` : "");
     set(byId("desk-empty"), { hidden: Boolean(c) });
     set(byId("desk-open"), { hidden: !c });

@@ -105,6 +105,19 @@ export function enterSends(area, form) {
   area.addEventListener("keypress", (e) => e.key === "Enter" && !e.shiftKey && e.preventDefault());
 }
 
+/** nextFrame calls f once before the next frame is drawn, however often it is asked to. */
+export function nextFrame(f) {
+  let due = false;
+  return () => {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(() => {
+      due = false;
+      f();
+    });
+  };
+}
+
 /** later calls f once, some time after the last call. */
 export function later(ms, f) {
   let timer = 0;

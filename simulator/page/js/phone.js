@@ -159,8 +159,10 @@ export class Phone {
   }
 
   #happened({ phone, message }) {
-    this.#known.set(phone.channel + " " + phone.consumer, phone);
-    this.#drawKnown();
+    const key = phone.channel + " " + phone.consumer;
+    const isNew = this.#known.get(key)?.name !== phone.name;
+    this.#known.set(key, phone);
+    if (isNew) this.#drawKnown();
     if (!this.holds(phone)) return;
     if (message) {
       this.#messages.set(keyOf(message), message);

@@ -1,7 +1,7 @@
 // The wire: what went between the channel, Parley and the Conversational Cloud.
 
 import { get } from "./api.js";
-import { byId, h, icon, keyed, pin, set, sticky, toEnd, write } from "./dom.js";
+import { byId, h, icon, keyed, nextFrame, pin, set, sticky, toEnd, write } from "./dom.js";
 import { title } from "./desk-list.js";
 import { WireDetail } from "./wire-detail.js";
 import { makeRow, markChosen, side } from "./wire-row.js";
@@ -17,7 +17,6 @@ export class Wire {
   #cleared = 0; // entries up to this one are not shown
   #desk;
   #detail;
-  #due = false;
   #loaded = false;
 
   constructor(stream, desk) {
@@ -95,15 +94,7 @@ export class Wire {
     this.#drawSoon();
   }
 
-  /** Many requests within one frame are drawn once. */
-  #drawSoon() {
-    if (this.#due) return;
-    this.#due = true;
-    requestAnimationFrame(() => {
-      this.#due = false;
-      this.#draw();
-    });
-  }
+  #drawSoon = nextFrame(() => this.#draw());
 
   #pause(on) {
     this.#paused = on;
