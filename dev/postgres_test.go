@@ -150,8 +150,11 @@ func TestPostgresRefusesASecondServerOnTheSameCluster(t *testing.T) {
 
 func TestPostgresSaysHowToGetThePrograms(t *testing.T) {
 	t.Parallel()
-	p := start(t, []string{"PARLEY_DEV_POSTGRES_BIN=" + t.TempDir()}, "postgres", "-dir", filepath.Join(t.TempDir(), "pg"), "-port", strconv.Itoa(testPort(t)))
+	dir := filepath.Join(t.TempDir(), "pg")
+	p := start(t, []string{"PARLEY_DEV_POSTGRES_BIN=" + t.TempDir()}, "postgres", "-dir", dir, "-port", strconv.Itoa(testPort(t)))
 	require.Equal(t, exitUsage, p.status(t))
+	_, err := os.Lstat(dir)
+	require.ErrorIs(t, err, os.ErrNotExist)
 	for _, hint := range []string{"apt-get install postgresql", "dnf install", "brew install", "DATABASE_URL"} {
 		require.Contains(t, p.out.String(), hint)
 	}

@@ -63,6 +63,9 @@ func Prepare(options Options) (*Cluster, error) {
 }
 
 func (c *Cluster) prepare() error {
+	if _, err := FindPrograms(""); err != nil {
+		return err // before anything is made in vain
+	}
 	var err error
 	if c.place, err = choosePlace(c.options.Dir); err != nil {
 		return fmt.Errorf("folder for Postgres: %w", err)
