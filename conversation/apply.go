@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,8 +70,9 @@ func (s *State) fresh(stream message.Stream, sequence int64) bool {
 		return true
 	}
 	s.Applied = append(s.Applied, message.Applied{Stream: stream, Sequence: sequence})
-	if len(s.Applied) > keepAhead { // the first is the channel's own, the oldest after it goes
-		s.Applied = append(s.Applied[:1], s.Applied[2:]...)
+	if len(s.Applied) > keepAhead { // the oldest of the cloud's goes, never the channel's own
+		oldest := slices.IndexFunc(s.Applied, func(a message.Applied) bool { return a.Stream.Cloud() })
+		s.Applied = slices.Delete(s.Applied, oldest, oldest+1)
 	}
 	return true
 }
@@ -82,7 +84,7 @@ func (s *State) inbound(in message.Inbound, at time.Time) {
 	if in.Profile != (message.Profile{}) {
 		s.Profile = in.Profile
 	}
-	s.consent(in.Consent)
+	s.consent(in.Consent, at)
 	switch in.Kind {
 	case message.Receipts:
 		s.receipt(in)
@@ -94,10 +96,14 @@ func (s *State) inbound(in message.Inbound, at time.Time) {
 	}
 }
 
-func (s *State) consent(c message.ConsentChange) {
+// consent takes effect at once, also on what is queued and on our questions.
+func (s *State) consent(c message.ConsentChange, at time.Time) {
 	switch c {
 	case message.OptedOut:
-		s.OptedOut = true
+		if s.Stage == Closing {
+			s.endSurvey(at)
+		}
+		s.optedOut(&s.ToChannel)
 	case message.OptedIn:
 		s.OptedOut = false
 	}
@@ -134,15 +140,19 @@ func (s *State) publish(in message.Inbound) {
 		s.Stage = Opening
 	}
 	s.Counts.Inbound++
-	for i, text := range pieces(Words(in), publishLimit) {
+	parts := pieces(Words(in), publishLimit)
+	if len(parts) > 1 {
+		in.Text, in.Choice, in.Attachments = parts[0], nil, nil
+	}
+	for i, text := range parts {
 		c := Command{
 			ID: in.ID, Kind: Publish, Conversation: s.Cloud.Conversation, Dialog: s.Cloud.Conversation,
 			Number: s.Counts.Inbound, Text: text, Ref: in.Ref,
 		}
-		if i == 0 {
-			c.Source = &in
-		} else {
+		c.Source = &in
+		if i > 0 { // a part finds its way by itself: those before it may be through
 			c.ID = message.NewID(string(in.ID), strconv.Itoa(i))
+			c.Source = &message.Inbound{Kind: in.Kind, ID: c.ID, Address: in.Address, At: in.At, Text: text}
 		}
 		s.ToCloud.push(c)
 	}

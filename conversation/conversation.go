@@ -126,10 +126,8 @@ func (s *State) Next(at time.Time) State {
 	n := New(s.Address, s.Consumer, s.Settings, s.OptedOut)
 	n.Rules, n.Profile, n.Reply, n.Applied, n.Notes = s.Rules, s.Profile, s.Reply, s.Applied, s.Notes
 	n.ToCloud, n.ToChannel = s.ToCloud, s.ToChannel
-	n.Sent, n.Early, n.Dialogs, n.Past = s.Sent, s.Early, s.Dialogs, s.Past
-	for _, in := range s.Pending {
-		n.inbound(in, at)
-	}
+	n.Sent, n.Early, n.Dialogs, n.Past, n.Dead = s.Sent, s.Early, s.Dialogs, s.Past, s.Dead
+	n.resume(s.Pending, at)
 	return n
 }
 

@@ -199,7 +199,8 @@ func (s *State) changed(n *message.Notification, at time.Time) {
 		s.closed(n.Change.CloseReason, at)
 	case n.Change.Open && n.Change.MainOpen && (s.Stage == Closing || (s.Stage == Closed && len(s.Pending) == 0)):
 		s.note(at, "", "reopened", "the cloud opened the conversation again")
-		s.Survey, s.Stage, s.Leaving, s.Closer = Survey{}, Open, false, ""
+		s.Survey, s.Stage, s.Closer = Survey{}, Open, ""
+		s.stay(at)
 	}
 }
 
@@ -220,14 +221,11 @@ func (s *State) elsewhere(n *message.Notification, at time.Time) {
 	if s.Stage == Closing {
 		s.endSurvey(at)
 	}
-	s.Leaving, s.Closer = false, ""
+	s.passed(s.Cloud.Conversation)
+	s.Closer = ""
 	s.enter(n.Conversation)
 	s.Cloud.Version, s.Cloud.Skill, s.Cloud.Agent = n.Change.Version, n.Change.Skill, n.Change.Agent
-	pending := s.Pending
-	s.Pending = nil
-	for _, in := range pending {
-		s.inbound(in, at)
-	}
+	s.stay(at)
 }
 
 // keepUnplaced bounds the snapshots kept while a conversation is being opened.
@@ -266,19 +264,29 @@ func (s *State) known(conversation string) bool {
 	return slices.Contains(s.Past, conversation)
 }
 
+// passed remembers that a conversation is no longer the current one.
+func (s *State) passed(conversation string) {
+	if conversation == "" || s.known(conversation) {
+		return
+	}
+	if s.Past = append(s.Past, conversation); len(s.Past) > keepDialogs {
+		s.Past = slices.Delete(s.Past, 0, 1)
+	}
+}
+
 // closed is the end of the conversation in the cloud, however it came about.
 func (s *State) closed(reason string, at time.Time) {
 	if s.Stage != Open {
 		return
 	}
 	s.Closer, s.Leaving = reason, false
-	s.Past = append(s.Past, s.Cloud.Conversation)
-	if len(s.Past) > keepDialogs {
-		s.Past = s.Past[1:]
-	}
+	s.passed(s.Cloud.Conversation)
 	asks := reason == "CONSUMER" || reason == "AGENT"
 	if s.Settings.Survey == SurveyConnector && asks && !s.OptedOut {
 		s.beginSurvey(at)
+		if len(s.Pending) > 0 { // there is a new matter already
+			s.endSurvey(at)
+		}
 		return
 	}
 	s.Stage = Closed

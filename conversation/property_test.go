@@ -136,6 +136,9 @@ func (w *world) do(c *Command, opened *string) (Result, *Stop) {
 		}
 		*opened, r.Conversation = w.name(), w.name()
 	case Publish:
+		if to == "" {
+			w.t.Fatalf("%q has nowhere to go", c.Text) // the activity would make a dead letter of it
+		}
 		if !live {
 			return r, &Stop{Class: fault.Gone, Code: "closed"}
 		}

@@ -140,7 +140,7 @@ func (s *State) receipt(in message.Inbound) {
 			return
 		}
 	}
-	if s.ToChannel.Flying == 0 {
+	if len(s.ToChannel.Queue) == 0 {
 		return
 	}
 	s.Early = append(s.Early, *in.Receipt)
@@ -239,6 +239,17 @@ func (s *State) failed(l *Lane, stop Stop, at time.Time) {
 		if l.Attempts == 1 || l.Parked != "" {
 			s.note(at, head.ID, string(stop.Class), stop.Text)
 		}
+		l.yield()
+	}
+}
+
+// yield lets the messages pass a receipt or a rating that fails again and again:
+// it may be the only thing that the other side cannot take.
+func (l *Lane) yield() {
+	head := l.Queue[0]
+	if l.Attempts >= waitingAfter && (head.Kind == Acknowledge || head.Kind == Rate) {
+		l.pop(1)
+		l.push(head)
 	}
 }
 
@@ -251,7 +262,7 @@ func (s *State) refuse(l *Lane, head *Command, stop Stop, at time.Time) {
 		head.Bury, head.Code, head.Attempts = reason, stop.Code, attempts
 	case OpenConversation:
 		l.pop(1)
-		s.unopened(reason, stop.Code, attempts)
+		s.unopened(reason, stop.Code, attempts, at)
 	case Close:
 		l.pop(1)
 		s.stay(at)
@@ -263,11 +274,10 @@ func (s *State) refuse(l *Lane, head *Command, stop Stop, at time.Time) {
 
 // unopened makes dead letters of the messages whose conversation could not be
 // opened. The next message tries again.
-func (s *State) unopened(reason, code string, attempts int) {
+func (s *State) unopened(reason, code string, attempts int, at time.Time) {
 	var kept []Command
 	for _, c := range s.ToCloud.Queue {
 		if c.Conversation == "" && c.Kind == Close {
-			s.Leaving = false
 			continue
 		}
 		if c.Conversation == "" && c.Kind == Publish {
@@ -276,15 +286,22 @@ func (s *State) unopened(reason, code string, attempts int) {
 		kept = append(kept, c)
 	}
 	s.ToCloud.Queue = kept
+	s.stay(at)
 }
 
-// stay goes on with a conversation that could not be closed.
+// stay goes on with a conversation that could not be closed, or is open again.
 func (s *State) stay(at time.Time) {
 	s.Leaving = false
 	pending := s.Pending
 	s.Pending = nil
+	s.resume(pending, at)
+}
+
+// resume takes up what was kept for later. Its consent, and where its answers go,
+// counted when it came: something newer may have come since.
+func (s *State) resume(pending []message.Inbound, at time.Time) {
 	for _, in := range pending {
-		s.inbound(in, at)
+		s.wrote(in, at)
 	}
 }
 
@@ -324,12 +341,15 @@ func (s *State) rehome(closed string, at time.Time) {
 				c.Conversation, c.Dialog = s.Cloud.Conversation, s.Cloud.Conversation
 			}
 		}
+		if s.Cloud.Conversation == "" {
+			s.openFirst()
+		}
 		return
 	}
 	if s.Stage == Closing {
 		s.endSurvey(at)
 	}
-	s.Past = append(s.Past, closed)
+	s.passed(closed)
 	s.Stage, s.Leaving = Closed, false
 	var kept []Command
 	var moved []message.Inbound
@@ -337,7 +357,7 @@ func (s *State) rehome(closed string, at time.Time) {
 		switch {
 		case c.Kind == Publish && c.Bury == "" && c.Source != nil:
 			moved = append(moved, *c.Source)
-		case c.Kind == Publish && c.Bury == "", c.Kind == Close: // a further part of a text; a close that has happened
+		case c.Kind == Close: // it has happened
 		default:
 			kept = append(kept, c)
 		}
@@ -346,11 +366,23 @@ func (s *State) rehome(closed string, at time.Time) {
 	s.Pending = append(moved, s.Pending...)
 }
 
-// optedOut buries what was on its way to a consumer who does not want it.
+// openFirst has the next conversation opened before what waits at the head of the
+// lane: it has nowhere else to go.
+func (s *State) openFirst() {
+	l := &s.ToCloud
+	open := Command{ID: message.NewID("open", string(l.Queue[0].ID), s.Past[len(s.Past)-1]), Kind: OpenConversation}
+	if i := l.queuedOpen(); i >= 0 {
+		open = l.Queue[i]
+		l.Queue = slices.Delete(l.Queue, i, i+1)
+	}
+	l.Queue = slices.Insert(l.Queue, 0, open)
+}
+
+// optedOut buries what is queued for a consumer who does not want it.
 func (s *State) optedOut(l *Lane) {
 	s.OptedOut = true
-	var kept []Command
-	for _, c := range l.Queue {
+	kept := slices.Clone(l.Queue[:l.Flying])
+	for _, c := range l.Queue[l.Flying:] {
 		if c.Kind == Ask {
 			continue
 		}
@@ -360,7 +392,9 @@ func (s *State) optedOut(l *Lane) {
 		kept = append(kept, c)
 	}
 	l.Queue = kept
-	l.rested()
+	if l.Flying == 0 {
+		l.rested()
+	}
 }
 
 // waitingAfter is the number of failures in a row from which on a lane is shown

@@ -101,13 +101,17 @@ func (s *State) endSurvey(time.Time) {
 	}
 	v.Asking, v.Until = "", time.Time{}
 	s.Stage = Closed
-	kept := s.ToChannel.Queue[:s.ToChannel.Flying:s.ToChannel.Flying]
-	for _, c := range s.ToChannel.Queue[s.ToChannel.Flying:] {
+	l := &s.ToChannel
+	if l.Flying == 0 && len(l.Queue) > 0 && l.Queue[0].Kind == Ask {
+		l.rested()
+	}
+	kept := l.Queue[:l.Flying:l.Flying]
+	for _, c := range l.Queue[l.Flying:] {
 		if c.Kind != Ask {
 			kept = append(kept, c)
 		}
 	}
-	s.ToChannel.Queue = kept
+	l.Queue = kept
 	s.ToCloud.push(Command{
 		ID: message.NewID("rate", s.Settings.Account, s.Cloud.Conversation), Kind: Rate,
 		Conversation: s.Cloud.Conversation, Status: v.Status, CSAT: v.CSAT, Resolved: v.Resolved,
