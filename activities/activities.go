@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -145,15 +146,32 @@ func stop(err error) *conversation.Stop {
 	}
 }
 
-// beating is how often a batch shows that it is alive; Temporal gives it to
-// another worker after three of these without a sign.
-const beating = 3 * time.Second
-
 // HeartbeatTimeout is what the workflow should ask Temporal to watch for.
 const HeartbeatTimeout = 10 * time.Second
 
-// heartbeat tells Temporal that this worker is alive until the context ends.
-func heartbeat(ctx context.Context) {
+// beating is how often a batch shows that it is alive. The SDK passes a sign on
+// only after 80 % of the timeout, so a process that stood still for the other 20 %
+// may have lost its batch to another worker.
+const (
+	beating = 500 * time.Millisecond
+	lost    = HeartbeatTimeout / 5 * 3 / 4
+)
+
+// pulse is the sign of life of one batch.
+type pulse struct {
+	began time.Time
+	last  atomic.Int64 // nanoseconds after began
+}
+
+// stale says that this process stood still for so long that another worker may
+// have the batch: it must send nothing more.
+func (p *pulse) stale() bool {
+	return time.Since(p.began)-time.Duration(p.last.Load()) > lost
+}
+
+// beat tells Temporal that this worker is alive until the context ends. It never
+// takes a pulse up again that was lost.
+func (p *pulse) beat(ctx context.Context) {
 	tick := time.NewTicker(beating)
 	defer tick.Stop()
 	for {
@@ -161,14 +179,19 @@ func heartbeat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			if p.stale() {
+				return
+			}
+			p.last.Store(int64(time.Since(p.began)))
 			activity.RecordHeartbeat(ctx)
 		}
 	}
 }
 
-// enough is how long a batch goes on before it hands back what is left: an
-// activity ends within two minutes.
-const enough = 90 * time.Second
+// enough is how long a batch goes on before it hands back what is left. It is less
+// than Temporal's patience, so that a batch sends nothing more by the time another
+// worker can get it, also when Temporal was away and heard no heartbeat.
+const enough = HeartbeatTimeout * 7 / 10
 
 var errUnknownAccount = errors.New("the account is not configured here")
 var errUnknownChannel = errors.New("the channel is not configured here")

@@ -306,6 +306,31 @@ func TestOnlyTheFirstWithoutAnOutcomeIsDoubted(t *testing.T) {
 	require.Equal(t, []string{"", "again", ""}, []string{got.Results[0].Note, got.Results[1].Note, got.Results[2].Note})
 }
 
+func TestAReceiptInFrontTakesNoDoubtAway(t *testing.T) {
+	t.Parallel()
+	receipt := conversation.Command{ID: "receipt", Kind: conversation.Acknowledge, Conversation: "C1", Dialog: "C1", Status: "ACCEPT", Sequences: []int{1}}
+	d := newDesk(t, Confirm, channels.Limits{})
+	d.l.entries["id-one"] = message.Entry{Command: "id-one", State: message.Intended, Since: time.Now()}
+	got := d.carry(t, d.ToCloud, receipt, publish("one"), publish("two"))
+	require.Equal(t, fault.Uncertain, got.Stop.Class, "an attempt that died may have sent it")
+	require.Len(t, got.Results, 1)
+	require.Equal(t, message.Intended, d.l.entries["id-one"].State)
+}
+
+func TestWhatABatchDidNotGetToIsNotDoubted(t *testing.T) {
+	t.Parallel()
+	for _, class := range []fault.Class{fault.Uncertain, fault.Rejected} {
+		d := newDesk(t, Confirm, channels.Limits{})
+		d.cloud.fails["one"] = []error{failed(class)}
+		d.carry(t, d.ToCloud, publish("one"), publish("two"), publish("three"))
+		require.Equal(t, message.Undone, d.l.entries["id-two"].State)
+		require.Equal(t, message.Undone, d.l.entries["id-three"].State)
+		got := d.carry(t, d.ToCloud, publish("two")) // the first was taken out of the lane meanwhile
+		require.Nil(t, got.Stop, "it waits for no echo")
+		require.Empty(t, got.Results[0].Note)
+	}
+}
+
 func TestACertainFailureTakesTheIntentBack(t *testing.T) {
 	t.Parallel()
 	for _, class := range []fault.Class{fault.Transient, fault.Throttled, fault.Denied, fault.Rejected, fault.Gone} {

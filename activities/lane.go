@@ -40,39 +40,85 @@ type verdict struct {
 func (a *Activities) run(ctx context.Context, commands []conversation.Command, s sender) Returned {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go heartbeat(ctx)
+	alive := &pulse{began: time.Now()}
+	go alive.beat(ctx)
 
-	entries, err := a.Store.Intend(ctx, ledgered(commands))
+	found, err := a.intend(ctx, commands)
 	if err != nil {
 		return Returned{Stop: stop(err)}
 	}
 	out := Returned{Results: make([]conversation.Result, 0, len(commands))}
-	began, doubt := time.Now(), true
-	for i, next := 0, 0; i < len(commands); i++ {
-		if time.Since(began) > enough || stopping(ctx) {
+	doubt := true
+	for i := range commands {
+		if ctx.Err() != nil || alive.stale() {
+			return out // another worker may have it
+		}
+		if time.Since(alive.began) > enough || stopping(ctx) {
+			a.release(ctx, commands[i:], found[i:], doubt)
 			return out // what is left is asked for again at once
 		}
 		c := &commands[i]
-		entry := message.Entry{}
-		if inLedger(c) {
-			entry, next = entries[next], next+1
-		}
-		outcome, err := a.do(ctx, c, entry, doubt, s)
+		outcome, err := a.do(ctx, c, found[i], doubt, s)
 		if errors.Is(err, errUnrecorded) {
 			out.Results = append(out.Results, result(c, outcome))
 			return out
 		}
+		// What is not in the ledger says nothing about what comes after it.
+		doubt = doubt && (!inLedger(c) || found[i].State == message.Done)
 		if err != nil {
+			a.release(ctx, commands[i+1:], found[i+1:], doubt)
 			out.Stop = stop(err)
 			out.Stop.Done = outcome.Parts
 			return out
 		}
 		s.sees(c, outcome)
-		doubt = doubt && entry.State == message.Done
 		out.Results = append(out.Results, result(c, outcome))
 	}
 	return out
 }
+
+// intend writes the intents of a batch and returns what is known of each command,
+// nothing for those that are not in the ledger.
+func (a *Activities) intend(ctx context.Context, commands []conversation.Command) ([]message.Entry, error) {
+	entries, err := a.Store.Intend(ctx, ledgered(commands))
+	if err != nil {
+		return nil, err
+	}
+	found := make([]message.Entry, len(commands))
+	for i, next := 0, 0; i < len(commands); i++ {
+		if inLedger(&commands[i]) {
+			found[i], next = entries[next], next+1
+		}
+	}
+	return found, nil
+}
+
+// release takes back the intents of commands that this batch did not get to. The
+// next one may begin with any of them, and would take it for uncertain. doubt says
+// that the first of them may have been sent by an attempt that died.
+func (a *Activities) release(ctx context.Context, commands []conversation.Command, found []message.Entry, doubt bool) {
+	var undone []message.Outcome
+	for i := range commands {
+		if !inLedger(&commands[i]) || found[i].State == message.Done {
+			continue
+		}
+		if !doubt || found[i].State != message.Intended {
+			undone = append(undone, message.Outcome{Command: commands[i].ID, State: message.Undone, Sequence: -1})
+		}
+		doubt = false
+	}
+	if len(undone) == 0 || ctx.Err() != nil { // given up: another worker may be at it already
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, releaseWithin)
+	defer cancel()
+	if err := persist(ctx, func(ctx context.Context) error { return a.Store.Record(ctx, undone) }); err != nil {
+		a.Log.WarnContext(ctx, "the intents of a batch that ended stand: the next may be confirmed first", "err", err)
+	}
+}
+
+// releaseWithin bounds what is only a courtesy to the next batch.
+const releaseWithin = 2 * time.Second
 
 // do does one command, unless it is done already, and records what became of it.
 func (a *Activities) do(ctx context.Context, c *conversation.Command, e message.Entry, doubt bool, s sender) (message.Outcome, error) {
@@ -128,11 +174,9 @@ func (a *Activities) record(ctx context.Context, c *conversation.Command, o mess
 	return nil
 }
 
-// stopping says that this worker is about to stop, or the activity was given up.
+// stopping says that this worker is about to stop.
 func stopping(ctx context.Context) bool {
 	select {
-	case <-ctx.Done():
-		return true
 	case <-activity.GetWorkerStopChannel(ctx):
 		return true
 	default:
