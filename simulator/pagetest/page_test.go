@@ -1,6 +1,7 @@
 // Package pagetest_test drives the demo page in a real browser. A small Parley in
 // memory stands behind the simulator, so that this needs no database and no
-// Temporal; Parley itself is driven from end to end elsewhere.
+// Temporal; TestRunningDemo drives Parley itself. The tests are not parallel: a
+// browser is heavy, and one at a time is enough.
 package pagetest_test
 
 import (

@@ -30,10 +30,15 @@ function pairs(list, strong = () => false) {
 
 const proves = (name) => /signature|^webhook-(id|timestamp)$|^authorization$|on-behalf/i.test(name);
 
-/** headers shows those first that prove who sent the request. */
+/** headers shows those that prove who sent the request; the others can be opened. */
 export function headers(map = {}) {
-  const list = Object.entries(map).sort(([a], [b]) => proves(b) - proves(a) || a.localeCompare(b));
-  return list.length ? pairs(list, proves) : h("p", { class: "muted" }, "No headers were kept.");
+  const list = Object.entries(map).sort(([a], [b]) => a.localeCompare(b));
+  const proofs = list.filter(([name]) => proves(name));
+  const others = list.filter(([name]) => !proves(name));
+  const more = `${others.length} ${proofs.length ? "more " : ""}header${others.length === 1 ? "" : "s"}`;
+  return h("div", {},
+    proofs.length > 0 && pairs(proofs, proves),
+    others.length > 0 && h("details", {}, h("summary", {}, more), pairs(others)));
 }
 
 /** body shows JSON indented, a form as pairs, and anything else as it came. */

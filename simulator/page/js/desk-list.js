@@ -12,6 +12,9 @@ export function stage(c) {
   return c.agent ? { word: "Open", kind: "open" } : { word: "Waiting", kind: "waiting" };
 }
 
+/** types says whether the consumer is typing, in a conversation that still takes it. */
+export const types = (c) => c.stage !== "CLOSE" && Boolean(c.typing?.consumer);
+
 const ROLES = { CONSUMER: "", ASSIGNED_AGENT: "You: ", MANAGER: "Manager: ", CONTROLLER: "Controller: " };
 
 function makeItem(choose) {
@@ -45,8 +48,8 @@ function updateItem(li, c, selected, skillName) {
   write(p.name, title(c));
   set(p.time, { datetime: c.updatedAt, title: date(c.updatedAt) });
   write(p.time, clock(c.updatedAt));
-  write(p.last, c.typing?.consumer ? "is typing…" : (ROLES[c.lastRole] ?? "") + (c.last || "No message yet"));
-  set(p.last, { class: c.typing?.consumer ? "conversation-last is-typing" : "conversation-last" });
+  write(p.last, types(c) ? "is typing…" : (ROLES[c.lastRole] ?? "") + (c.last || "No message yet"));
+  set(p.last, { class: types(c) ? "conversation-last is-typing" : "conversation-last" });
   write(p.stage, s.word);
   set(p.stage, { class: "stage-tag " + s.kind });
   write(p.skill, skillName(c.skill));

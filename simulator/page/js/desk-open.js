@@ -1,7 +1,7 @@
 // The conversation that is open on the desk: what it is built of, and how it is drawn.
 
 import { h, icon, keyed, set, sticky, write } from "./dom.js";
-import { stage, title } from "./desk-list.js";
+import { stage, title, types } from "./desk-list.js";
 import { follows, isShown, keyOf, makeMessage, updateMessage } from "./transcript.js";
 import { moment, prettyNumber, shortId } from "./words.js";
 
@@ -94,8 +94,8 @@ export function drawOpen(p, c, messages, facts) {
     const shown = messages.filter(isShown);
     const again = new Set(shown.filter((e, i) => follows(shown[i - 1], e)));
     keyed(p.list, shown, keyOf, makeMessage, (li, e) => updateMessage(li, e, again.has(e)));
-    write(p.typing, c.typing?.consumer ? title(c) + " is typing…" : "");
-    set(p.typing, { hidden: !c.typing?.consumer });
+    write(p.typing, types(c) ? title(c) + " is typing…" : "");
+    set(p.typing, { hidden: !types(c) });
   });
 }
 

@@ -26,7 +26,8 @@ export class Phone {
 
   constructor(stream) {
     this.#stream = stream;
-    this.#typist = new Typist((on) => this.#isChat() && post(this.#path("typing"), { on }));
+    // Before the first message there is no conversation in which typing could be seen.
+    this.#typist = new Typist((on) => this.#isChat() && this.#messages.size > 0 && post(this.#path("typing"), { on }));
     this.#wire();
     stream.on("hello", (state) => this.#start(state));
     stream.on("phone", (e) => this.#happened(e));

@@ -2,7 +2,7 @@
 // while keys come, off when they stop. What goes wrong is of no interest: a typing
 // sign that got lost is worth nothing a moment later.
 
-const REPEAT = 4000;
+const REPEAT = 3000;
 const PAUSE = 3000;
 
 export class Typist {

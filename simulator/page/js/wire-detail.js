@@ -71,9 +71,8 @@ function view(e) {
 
 function part(name, testid, half, status, time) {
   const map = half?.headers ?? {};
-  const details = h("details", {}, h("summary", {}, `${Object.keys(map).length} headers`), headers(map));
-  if (testid === "wire-request") details.setAttribute("open", "");
-  details.dataset.testid = testid === "wire-request" ? "wire-headers" : "wire-answer-headers";
+  const head = headers(map);
+  head.dataset.testid = testid === "wire-request" ? "wire-headers" : "wire-answer-headers";
   return h("section", { class: "detail-part", "data-testid": testid, "aria-label": name },
-    h("h4", {}, name, " ", status, time && h("span", { class: "muted" }, time)), details, body(half?.body, contentType(map)));
+    h("h4", {}, name, " ", status, time && h("span", { class: "muted" }, time)), head, body(half?.body, contentType(map)));
 }
