@@ -166,6 +166,7 @@ func TestOpeningGoesWrong(t *testing.T) {
 		assert.Len(t, mustConversations(p), 1)
 	}
 	s.noneParked()
+	eventually(t, "what was not sent is not doubted", func() error { return s.found(0, `ParleyAttention = "uncertain"`) })
 }
 
 // Where neither an answer nor an echo comes, nobody can know. The message is sent

@@ -9,17 +9,21 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"parley/simulator"
 )
 
 // load is messages in both directions over many conversations. Each consumer and
 // each agent writes one message after the other, so all of them have an order.
 type load struct {
-	s      *stack
-	phones []*phone
-	ids    []string // the phones' conversations
-	done   atomic.Int64
-	total  int64
-	wg     sync.WaitGroup
+	s       *stack
+	phones  []*phone
+	ids     []string // the phones' conversations
+	probe   *phone   // one more, to see whether anything gets through
+	probeID string
+	done    atomic.Int64
+	total   int64
+	wg      sync.WaitGroup
 
 	mu   sync.Mutex
 	took []time.Duration // each acknowledgement, with all repetitions
@@ -42,6 +46,9 @@ func newLoad(s *stack, conversations int) *load {
 	for _, p := range l.phones {
 		l.ids = append(l.ids, p.conversation(1))
 	}
+	l.probe = s.newPhone("sms")
+	l.probe.says("Somebody else's first words")
+	l.probeID = l.probe.conversation(1)
 	return l
 }
 
@@ -104,7 +111,7 @@ func (l *load) reaches(percent int64) {
 func (l *load) arrives() {
 	l.s.t.Helper()
 	l.wg.Wait()
-	took := l.s.settled(3*patience, l.phones...)
+	took := l.s.settled(3*patience, append(l.phones, l.probe)...)
 	l.s.t.Logf("%d messages; the last arrived %s after all were handed in", l.total, took.Round(time.Millisecond))
 }
 
@@ -139,7 +146,7 @@ func TestWorkerIsKilledUnderLoad(t *testing.T) {
 		killed := time.Now()
 		s.restart(s.workers[0])
 		if i == 1 {
-			s.recovery("a killed worker", killed, l.phones[0], l.ids[0])
+			s.recovery("a killed worker", killed, l.probe, l.probeID)
 		}
 	}
 	l.arrives()
@@ -162,14 +169,23 @@ func TestAPIIsKilledUnderLoad(t *testing.T) {
 	s.noneParked()
 }
 
-func TestWorkerHangs(t *testing.T) {
+// A worker that stood still and goes on does not send what another one has sent
+// meanwhile.
+func TestWorkerStandsStillAndGoesOn(t *testing.T) {
 	t.Parallel()
 	slow(t)
 	s := newStack(t, options{workers: 2})
 	l := newLoad(s, 4)
-	l.begin(10, 200*time.Millisecond)
-	l.reaches(40)
-	hang(t, s.workers[0])
+	s.fault(rules(simulator.Rule{Class: "send", Do: "delay", DelayMs: 50}, simulator.Rule{Class: "twilio", Do: "delay", DelayMs: 50}))
+	l.begin(25, 100*time.Millisecond)
+	l.reaches(30)
+	for _, v := range s.workers {
+		goOn := hang(t, v)
+		stopped := time.Now()
+		s.recovery("a worker stood still", stopped, l.probe, l.probeID)
+		s.recovery("a worker stood still", stopped, l.probe, l.probeID)
+		goOn()
+	}
 	l.arrives()
 	s.noneParked()
 }

@@ -10,14 +10,61 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"parley/simulator"
 )
 
-// hang stops a process in its tracks; it goes on when the test ends.
-func hang(t testing.TB, v *service) {
+// hang stops a process in its tracks, until the test ends or goes on.
+func hang(t testing.TB, v *service) (goOn func()) {
 	t.Helper()
 	p := v.process
 	p.signal(syscall.SIGSTOP)
-	t.Cleanup(func() { p.signal(syscall.SIGCONT) })
+	goOn = func() { p.signal(syscall.SIGCONT) }
+	t.Cleanup(goOn)
+	return goOn
+}
+
+// While a long batch is being sent, Temporal is away for longer than it waits for a
+// heartbeat, and then gives the batch to be sent again.
+func TestTemporalLosesSightOfABatch(t *testing.T) {
+	t.Parallel()
+	slow(t)
+	s := newStack(t, options{ownTemporal: true, workers: 2})
+	p := s.newPhone("web")
+	p.says("I am going to write a lot now")
+	p.conversation(1)
+	s.settled(patience, p)
+	s.fault(rules(simulator.Rule{Class: "send", Do: "delay", DelayMs: 700}))
+	for i := range 21 {
+		p.says(fmt.Sprintf("one of many words, %d", i))
+	}
+	s.publishes(p, 4)
+	s.server.process.kill()
+	quietFor(t, 12*time.Second)
+	require.NoError(t, s.server.start())
+	s.settled(3*patience, p)
+	s.noneParked()
+}
+
+// publishes waits until so many messages of a phone are in the cloud.
+func (s *stack) publishes(p *phone, n int) {
+	s.t.Helper()
+	eventually(s.t, fmt.Sprintf("%d messages are published", n), func() error {
+		list, err := p.conversations()
+		if err == nil && list[0].Messages < n {
+			err = fmt.Errorf("%d: %w", list[0].Messages, errNotYet)
+		}
+		return err
+	})
+}
+
+// quietFor lets an outage last.
+func quietFor(t testing.TB, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+	}
 }
 
 func TestTemporalIsKilledUnderLoad(t *testing.T) {
@@ -31,7 +78,7 @@ func TestTemporalIsKilledUnderLoad(t *testing.T) {
 		s.server.process.kill()
 		killed := time.Now()
 		require.NoError(t, s.server.start())
-		s.recovery("a killed Temporal server", killed, l.phones[0], l.ids[0])
+		s.recovery("a killed Temporal server", killed, l.probe, l.probeID)
 	}
 	l.arrives()
 	s.noneParked()
