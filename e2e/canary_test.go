@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/workflow/v1"
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -112,9 +113,9 @@ func (s *stack) everyPath(p *phone) {
 		s.fault(rules(simulator.Rule{Class: provider(p), Do: do, Count: 1}))
 		p.hears(first, words(fmt.Sprintf("meets a fault of the channel, %d", number)))
 	}
-	s.fault(rules(simulator.Rule{Class: "send", Do: "fail-before", Status: 400, Match: "is refused"}, simulator.Rule{Class: provider(p), Do: "fail-before", Status: 400, Match: "is refused"}))
-	says("is refused by the cloud")
-	s.agent(first, "text", map[string]any{"text": words("is refused by the channel")})
+	s.fault(rules(simulator.Rule{Class: "send", Do: "fail-before", Status: 400, Match: "unacceptable"}, simulator.Rule{Class: provider(p), Do: "fail-before", Status: 400, Match: "unacceptable"}))
+	says("is unacceptable to the cloud")
+	s.agent(first, "text", map[string]any{"text": words("is unacceptable to the channel")})
 	workflow := s.workflowOf(first)
 	var ids []string
 	eventually(t, "there are two dead letters", func() error {
@@ -193,9 +194,9 @@ func (s *stack) searchRun(c *canary, r *workflow.WorkflowExecutionInfo) {
 	}
 	value, err := s.temporal.QueryWorkflow(ctx, r.Execution.WorkflowId, r.Execution.RunId, "__temporal_workflow_metadata")
 	require.NoError(t, err)
-	var details any
+	var details sdk.WorkflowMetadata
 	require.NoError(t, value.Get(&details))
-	c.look("the current details", fmt.Sprint(details))
+	c.look("the current details", protojson.Format(&details))
 
 	summaries := 0
 	for _, e := range s.history(r.Execution.WorkflowId, r.Execution.RunId) {
