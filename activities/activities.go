@@ -53,6 +53,8 @@ type Store interface {
 	Bury(context.Context, []message.DeadLetter) error
 	Rate(context.Context, message.Rating) error
 	Finish(ctx context.Context, addr message.Address, applied []message.Applied, optedOut bool) error
+	// Stored returns events of a stream behind after, up to last, as many as one signal carries.
+	Stored(ctx context.Context, stream message.Stream, after, last int64) ([]message.Stored, error)
 }
 
 // Policy is what a channel does about a send whose outcome nobody knows.

@@ -33,17 +33,18 @@ type Event struct {
 	Results      []Result
 	Stop         *Stop
 	Operation    *Operation
+	Fetched      bool // it was left in the inbox before: see Behind
 }
 
 // Apply changes the state by one event and queues the work that follows from it.
 func (s *State) Apply(e Event) {
 	switch e.Kind {
 	case ConsumerWrote:
-		if s.fresh(e.Stream, e.Sequence) {
+		if !s.defers(e) && s.fresh(e.Stream, e.Sequence) {
 			s.inbound(*e.Inbound, e.At)
 		}
 	case CloudNotified:
-		if s.fresh(e.Stream, e.Sequence) {
+		if !s.defers(e) && s.fresh(e.Stream, e.Sequence) {
 			s.notified(e.Notification, e.At)
 		}
 	case BatchReturned:

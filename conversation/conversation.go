@@ -78,6 +78,7 @@ type State struct {
 	Reply     string                 `json:"reply,omitempty"` // the channel's latest name for where answers go
 	OptedOut  bool                   `json:"optedOut,omitempty"`
 	Applied   []message.Applied      `json:"applied,omitempty"`
+	Behind    []Behind               `json:"behind,omitempty"`  // left in the inbox for want of room
 	Pending   []message.Inbound      `json:"pending,omitempty"` // for the next conversation
 	ToCloud   Lane                   `json:"toCloud,omitzero"`
 	ToChannel Lane                   `json:"toChannel,omitzero"`
@@ -126,7 +127,7 @@ func (s *State) Next(at time.Time) State {
 	n := New(s.Address, s.Consumer, s.Settings, s.OptedOut)
 	n.Rules, n.Profile, n.Reply, n.Applied, n.Notes = s.Rules, s.Profile, s.Reply, s.Applied, s.Notes
 	n.ToCloud, n.ToChannel = s.ToCloud, s.ToChannel
-	n.Sent, n.Early, n.Dialogs, n.Past, n.Dead = s.Sent, s.Early, s.Dialogs, s.Past, s.Dead
+	n.Sent, n.Early, n.Dialogs, n.Past, n.Dead, n.Behind = s.Sent, s.Early, s.Dialogs, s.Past, s.Dead, s.Behind
 	n.resume(s.Pending, at)
 	return n
 }
@@ -134,7 +135,7 @@ func (s *State) Next(at time.Time) State {
 // Over says that nothing is left to do: the run may end.
 func (s *State) Over() bool {
 	finished := s.Stage == Closed || (s.Stage == Opening && s.Cloud.Conversation == "")
-	return finished && s.Idle() && len(s.Pending) == 0 &&
+	return finished && s.Idle() && len(s.Pending) == 0 && len(s.Behind) == 0 &&
 		len(s.ToCloud.Queue) == 0 && len(s.ToChannel.Queue) == 0 && !s.holding()
 }
 

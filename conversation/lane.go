@@ -47,15 +47,6 @@ type Command struct {
 	Source *message.Inbound `json:"source,omitempty"` // Publish: what it came from, for the next conversation
 }
 
-// size is roughly what a command takes in a history, in bytes.
-func (c *Command) size() int {
-	n := 200 + len(c.Text)
-	if c.Source != nil {
-		n += 300 + len(c.Source.Text)
-	}
-	return n
-}
-
 // LaneName tells the two lanes apart.
 type LaneName string
 

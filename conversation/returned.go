@@ -212,9 +212,7 @@ func (s *State) buried(c *Command) {
 	s.Counts.DeadLetters++
 	dead := *c
 	s.Dead = append(s.Dead, dead)
-	if n := len(s.Dead); n > keepDead {
-		s.Dead = append([]Command(nil), s.Dead[n-keepDead:]...)
-	}
+	s.forgetDead()
 	if c.Kind == Deliver {
 		s.acknowledge(c.Conversation, c.Dialog, c.Sequence, c.ID, "NACK")
 	}

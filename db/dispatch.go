@@ -161,6 +161,40 @@ FROM (
 WHERE n = 1 OR bytes <= @bytes
 ORDER BY seq`
 
+const storedEvents = `
+SELECT seq, stored_at, body
+FROM (
+    SELECT i.*, row_number() OVER (ORDER BY i.seq) AS n, sum(octet_length(i.body)) OVER (ORDER BY i.seq) AS bytes
+    FROM (
+        SELECT x.* FROM inbox x
+        WHERE x.stream = @stream AND x.seq > @after AND x.seq <= @last
+        ORDER BY x.seq LIMIT @max
+    ) i
+) w
+WHERE n = 1 OR bytes <= @bytes
+ORDER BY seq`
+
+// Stored returns the events of a stream behind the number after, up to and with the
+// number last: at most as many as one dispatch carries.
+func (s *Store) Stored(ctx context.Context, stream message.Stream, after, last int64) ([]message.Stored, error) {
+	rows, err := s.pool.Query(ctx, storedEvents, pgx.StrictNamedArgs{
+		"stream": streamKey(stream), "after": after, "last": last, "max": MaxEvents, "bytes": MaxBytes,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read stored events: %w", redacted(err))
+	}
+	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e message.Stored, err error) {
+		var body []byte
+		err = row.Scan(&e.Sequence, &e.At, &body)
+		e.Body = body
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read stored events: %w", redacted(err))
+	}
+	return events, nil
+}
+
 // waiting is what a stream has for its conversation.
 type waiting struct {
 	dispatch message.Dispatch

@@ -316,3 +316,25 @@ func TestARunThatEndsIsNotRepeatedByTheNext(t *testing.T) {
 	d, _ = taken(t, s, key)
 	require.False(t, d.OptedOut)
 }
+
+func TestStoredEventsCanBeReadAgainInOrder(t *testing.T) {
+	t.Parallel()
+	s := open(t, migrated(t), Options{})
+	var events []message.Event
+	for i := range MaxEvents + 10 {
+		events = append(events, wrote(phone, fmt.Sprint(i)))
+	}
+	key := append1(t, s, events...)
+	taken(t, s, key)
+	stream := message.Stream{Address: phone}
+	got, err := s.Stored(t.Context(), stream, 3, 7)
+	require.NoError(t, err)
+	require.Equal(t, []int64{4, 5, 6, 7}, sequences(message.Dispatch{Events: got}))
+	require.JSONEq(t, string(events[3].Body), string(got[0].Body))
+	got, err = s.Stored(t.Context(), stream, 0, 1000)
+	require.NoError(t, err)
+	require.Len(t, got, MaxEvents)
+	got, err = s.Stored(t.Context(), stream, 1000, 2000)
+	require.NoError(t, err)
+	require.Empty(t, got)
+}

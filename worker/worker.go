@@ -41,6 +41,7 @@ func New(c client.Client, a *activities.Activities, cfg Config) worker.Worker {
 	w.RegisterWorkflowWithOptions(workflows.Conversation, workflow.RegisterOptions{Name: workflows.Type})
 	w.RegisterActivityWithOptions(a.ToCloud, activity.RegisterOptions{Name: "ToCloud"})
 	w.RegisterActivityWithOptions(a.ToChannel, activity.RegisterOptions{Name: "ToChannel"})
+	w.RegisterActivityWithOptions(a.Fetch, activity.RegisterOptions{Name: "Fetch"})
 	w.RegisterActivityWithOptions(a.Finish, activity.RegisterOptions{Name: "Finish"})
 	return w
 }

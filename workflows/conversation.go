@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/log"
@@ -24,7 +25,7 @@ func Conversation(ctx workflow.Context, in Input) (Summary, error) {
 		r.drain(ctx)
 		r.tick(ctx)
 		r.show(ctx)
-		idle, full := r.state.Idle(), r.full(ctx)
+		idle, full := r.state.Idle() && r.fetching == nil, r.full(ctx)
 		switch {
 		case idle && r.state.Succeeded():
 			return Summary{}, r.handOver(ctx, r.state.Next(workflow.Now(ctx)))
@@ -37,6 +38,7 @@ func Conversation(ctx workflow.Context, in Input) (Summary, error) {
 			return Summary{}, r.handOver(ctx, r.state)
 		case !full:
 			r.launch(ctx)
+			r.fetch(ctx)
 		}
 		r.wait(ctx)
 	}
@@ -45,16 +47,18 @@ func Conversation(ctx workflow.Context, in Input) (Summary, error) {
 
 // run is one run of the workflow.
 type run struct {
-	state   conversation.State
-	channel workflow.ReceiveChannel
-	cloud   workflow.ReceiveChannel
-	nudge   workflow.Channel // an update has changed the state
-	flying  []flight
-	timer   alarm
-	signals int
-	written bool // what has been applied is written back
-	shown   shown
-	log     log.Logger
+	state    conversation.State
+	channel  workflow.ReceiveChannel
+	cloud    workflow.ReceiveChannel
+	nudge    workflow.Channel // an update has changed the state
+	flying   []flight
+	fetching workflow.Future // of what was left in the inbox; nil when none is under way
+	behind   message.Stream  // whose events are being fetched
+	timer    alarm
+	signals  int
+	written  bool // what has been applied is written back
+	shown    shown
+	log      log.Logger
 }
 
 // flight is a batch under way.
@@ -102,10 +106,17 @@ func (r *run) drain(ctx workflow.Context) {
 // may have been stored long ago, by a machine with another clock.
 func (r *run) take(ctx workflow.Context, s Signal) {
 	r.signals++
-	for _, stored := range s.Events {
-		e := conversation.Event{Kind: conversation.ConsumerWrote, At: workflow.Now(ctx), Stream: s.Stream, Sequence: stored.Sequence}
+	r.feed(ctx, s.Stream, s.Events, false)
+}
+
+// feed applies stored events.
+func (r *run) feed(ctx workflow.Context, stream message.Stream, events []message.Stored, fetched bool) {
+	for _, stored := range events {
+		e := conversation.Event{
+			Kind: conversation.ConsumerWrote, At: workflow.Now(ctx), Stream: stream, Sequence: stored.Sequence, Fetched: fetched,
+		}
 		var err error
-		if s.Stream.Cloud() {
+		if stream.Cloud() {
 			e.Kind, e.Notification = conversation.CloudNotified, new(message.Notification)
 			err = json.Unmarshal(stored.Body, e.Notification)
 		} else {
@@ -168,6 +179,32 @@ func (r *run) launch(ctx workflow.Context) {
 	}
 }
 
+// fetch asks for what was left in the inbox, once there is room for it.
+func (r *run) fetch(ctx workflow.Context) {
+	behind, ok := r.state.Fetches()
+	if !ok || r.fetching != nil {
+		return
+	}
+	r.behind = behind.Stream
+	options := workflow.ActivityOptions{
+		StartToCloseTimeout: 30 * time.Second, ScheduleToCloseTimeout: laneTimeout, RetryPolicy: &retryFetch,
+		Summary: fmt.Sprintf("fetch what was left in the inbox, %d–%d", behind.After+1, behind.Last),
+	}
+	r.fetching = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), acts.Fetch, behind)
+}
+
+// fetched applies what was left in the inbox. After a failure it is asked for again.
+func (r *run) fetched(ctx workflow.Context) {
+	var got activities.Fetched
+	err := r.fetching.Get(ctx, &got)
+	r.fetching = nil
+	if err != nil {
+		r.log.Warn("events were not fetched from the inbox", "err", err)
+		return
+	}
+	r.feed(ctx, r.behind, got.Events, true)
+}
+
 // wait blocks until something happens: a signal, a batch that is back, the timer,
 // an update.
 func (r *run) wait(ctx workflow.Context) {
@@ -184,6 +221,9 @@ func (r *run) wait(ctx workflow.Context) {
 	for i := range r.flying {
 		f := r.flying[i]
 		selector.AddFuture(f.future, func(workflow.Future) { r.land(ctx, f) })
+	}
+	if r.fetching != nil {
+		selector.AddFuture(r.fetching, func(workflow.Future) { r.fetched(ctx) })
 	}
 	if r.set(ctx) {
 		selector.AddFuture(r.timer.future, func(workflow.Future) { r.timer = alarm{} })

@@ -86,6 +86,9 @@ const laneTimeout = 2 * time.Minute
 // the other side are results and never retried here.
 var retryLane = temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second}
 
+// retryFetch is patient enough for a database that restarts.
+var retryFetch = temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second}
+
 // retryFinish goes on until the database is back.
 var retryFinish = temporal.RetryPolicy{InitialInterval: 500 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: time.Minute}
 
