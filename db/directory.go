@@ -136,7 +136,7 @@ func scanned(row pgx.Row, into ...any) (bool, error) {
 const lockStream = `SELECT pg_advisory_xact_lock(@lock)`
 
 const finishStream = `
-UPDATE streams SET dispatched_seq = greatest(dispatched_seq, @applied)
+UPDATE streams SET dispatched_seq = greatest(dispatched_seq, @applied), settled_seq = greatest(settled_seq, @applied)
 WHERE stream = @stream`
 
 const finishAddress = `
@@ -178,6 +178,19 @@ func (s *Store) Finish(ctx context.Context, addr message.Address, applied []mess
 	}
 	if err := s.pool.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("finish run: %w", redacted(err))
+	}
+	return nil
+}
+
+const settleStream = `
+UPDATE streams SET settled_seq = greatest(settled_seq, @last)
+WHERE stream = @stream`
+
+// Settled notes that nothing follows from the events of a stream up to the number
+// last any more: they found no conversation, and are not worth starting one.
+func (s *Store) Settled(ctx context.Context, stream message.Stream, last int64) error {
+	if _, err := s.pool.Exec(ctx, settleStream, pgx.StrictNamedArgs{"stream": streamKey(stream), "last": last}); err != nil {
+		return fmt.Errorf("settle: %w", redacted(err))
 	}
 	return nil
 }
