@@ -128,15 +128,18 @@ func (q *queue) succeeded(e *entry, more, asked bool) (healed bool) {
 	return healed
 }
 
-// failed makes the stream wait, longer each time. It is true when that opened the
-// breaker.
-func (q *queue) failed(e *entry) (opened bool) {
+// failed makes the stream wait, longer each time. outage says that others may fail
+// for the same reason. It is true when that opened the breaker.
+func (q *queue) failed(e *entry, outage bool) (opened bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	probe := e.probe
 	q.finish(e)
 	e.failures++
 	q.later(e, jitter(doubled(firstRetry, lastRetry, e.failures-1)))
+	if !outage {
+		return false
+	}
 	if opened = q.breaker.failed(e.stream, probe, time.Now()); q.breaker.open {
 		time.AfterFunc(time.Until(q.breaker.until), q.look)
 	}

@@ -183,7 +183,8 @@ func (r *Relay) settle(e *entry, res result) {
 		r.reject(e, res)
 	case res.err != nil:
 		r.count.failures.Add(1)
-		if r.queue.failed(e) {
+		// Denied is a channel that is not configured here: it says nothing of the others.
+		if r.queue.failed(e, fault.ClassOf(res.err) != fault.Denied) {
 			r.log.Warn("relay waits: conversations cannot be signalled", "class", fault.ClassOf(res.err), "err", res.err)
 		}
 	case res.state == message.Busy:
@@ -208,7 +209,7 @@ func (r *Relay) reject(e *entry, res result) {
 	switch {
 	case err != nil:
 		r.count.failures.Add(1)
-		r.queue.failed(e)
+		r.queue.failed(e, true)
 	case state == message.Busy:
 		r.queue.busy(e)
 	default:

@@ -113,6 +113,28 @@ func TestAStreamThatAlwaysFailsHoldsUpNobody(t *testing.T) {
 	eventually(t, func() bool { return len(l.heard()) == 1 })
 }
 
+func TestAChannelThatIsNotConfiguredHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	s := newShelf()
+	l := listen(t, func(_ context.Context, d message.Dispatch) error {
+		if d.Stream.Conversation != "good" {
+			return fault.New(fault.Denied, "signal", "not configured")
+		}
+		return nil
+	})
+	r := begin(t, s, l, Options{Dispatchers: 2})
+	for n := range 3 * manyFailing {
+		k := fmt.Sprint("retired", n)
+		s.add(k, 1)
+		r.Wake(k)
+	}
+	eventually(t, func() bool { return r.Stats().Failures >= 4*manyFailing })
+	require.False(t, r.Stats().Open)
+	s.add("good", 1)
+	r.Wake("good")
+	eventually(t, func() bool { return len(l.heard()) == 1 })
+}
+
 func TestAnEventThatCannotBeSignalledIsBuriedAlone(t *testing.T) {
 	t.Parallel()
 	s := newShelf()
