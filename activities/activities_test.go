@@ -64,7 +64,7 @@ func (l *ledger) Record(_ context.Context, outcomes []message.Outcome) error {
 		return errBroken
 	}
 	for _, o := range outcomes {
-		l.entries[o.Command] = message.Entry{Command: o.Command, State: o.State, Outcome: o}
+		l.entries[o.Command] = message.Entry{Command: o.Command, State: o.State, Since: l.entries[o.Command].Since, Outcome: o}
 		l.order = append(l.order, "record "+string(o.Command))
 	}
 	return nil
@@ -291,6 +291,41 @@ func TestAnUncertainPublishWaitsForItsEchoAndIsThenSentAgainAndMarked(t *testing
 	got = d.carry(t, d.ToCloud, publish("one"))
 	require.Equal(t, []string{"C1 one"}, d.cloud.got)
 	require.Equal(t, "again", got.Results[0].Note)
+}
+
+func TestARepeatIsMarkedBeforeItIsSentAndStaysMarked(t *testing.T) {
+	t.Parallel()
+	for name, second := range map[string]error{
+		"refused": failed(fault.Transient), "not answered": failed(fault.Uncertain), "conversation closed": failed(fault.Gone),
+	} {
+		for _, echoed := range []bool{false, true} {
+			d := newDesk(t, Confirm, channels.Limits{})
+			long := time.Now().Add(-time.Minute)
+			d.l.entries["id-one"] = message.Entry{Command: "id-one", State: message.Intended, Since: long}
+			d.cloud.fails["one"] = []error{second}
+			got := d.carry(t, d.ToCloud, publish("one"))
+			require.NotNil(t, got.Stop, name)
+			require.Equal(t, message.Intended, d.l.entries["id-one"].State, name+": the attempt before may have had an effect")
+			require.Equal(t, "again", d.l.entries["id-one"].Outcome.Note, name)
+			if echoed {
+				d.l.echoes["id-one"] = 4
+			}
+			got = d.carry(t, d.ToCloud, publish("one"))
+			require.Nil(t, got.Stop, name)
+			require.Equal(t, "again", got.Results[0].Note, name+": one echo does not tell how many there are")
+		}
+	}
+}
+
+func TestAMarkOutlivesABatchThatDidNotGetToIt(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, Confirm, channels.Limits{})
+	d.l.entries["id-two"] = message.Entry{Command: "id-two", State: message.Intended, Outcome: message.Outcome{Note: "again"}}
+	d.cloud.fails["one"] = []error{failed(fault.Transient)}
+	d.carry(t, d.ToCloud, publish("one"), publish("two"))
+	got := d.carry(t, d.ToCloud, publish("one"), publish("two"))
+	require.Nil(t, got.Stop)
+	require.Equal(t, []string{"", "again"}, []string{got.Results[0].Note, got.Results[1].Note})
 }
 
 func TestOnlyTheFirstWithoutAnOutcomeIsDoubted(t *testing.T) {

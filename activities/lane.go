@@ -102,6 +102,10 @@ func (a *Activities) release(ctx context.Context, commands []conversation.Comman
 		if !inLedger(&commands[i]) || found[i].State == message.Done {
 			continue
 		}
+		if marked(found[i]) != "" {
+			doubt = false
+			continue
+		}
 		if !doubt || found[i].State != message.Intended {
 			undone = append(undone, message.Outcome{Command: commands[i].ID, State: message.Undone, Sequence: -1})
 		}
@@ -128,7 +132,7 @@ func (a *Activities) do(ctx context.Context, c *conversation.Command, e message.
 	if c.Bury != "" {
 		return message.Outcome{Sequence: -1}, a.Store.Bury(ctx, []message.DeadLetter{s.bury(c)})
 	}
-	note := ""
+	note := marked(e)
 	if e.State == message.Intended && doubt {
 		v, err := s.confirm(ctx, c, e)
 		switch {
@@ -136,23 +140,49 @@ func (a *Activities) do(ctx context.Context, c *conversation.Command, e message.
 			return message.Outcome{}, err
 		case v.outcome != nil:
 			a.Log.InfoContext(ctx, "uncertain send confirmed by its echo", "message", c.ID)
-			v.outcome.Note = "echo"
+			if v.outcome.Note = note; note == "" {
+				v.outcome.Note = "echo"
+			}
 			return *v.outcome, a.record(ctx, c, *v.outcome)
 		case v.park && !c.Again:
 			return message.Outcome{}, &fault.Error{Class: fault.Uncertain, Op: "confirm", Code: conversation.CodePark, Err: errPark}
 		case v.wait > 0 && !c.Again:
 			return message.Outcome{}, &fault.Error{Class: fault.Uncertain, Op: "confirm", After: v.wait, Err: errEcho}
 		case !v.safe:
-			note = "again"
+			if err := a.mark(ctx, c); err != nil {
+				return message.Outcome{}, err
+			}
+			note = again
 			a.Log.WarnContext(ctx, "sending again without a confirmation: possibly doubled", "message", c.ID)
 		}
 	}
 	outcome, err := s.send(ctx, c)
+	if err != nil && note == again { // that this attempt had no effect says nothing of the one before
+		return outcome, err
+	}
 	if err != nil {
 		return outcome, a.unsent(ctx, c, err)
 	}
 	outcome.Note = note
 	return outcome, a.record(ctx, c, outcome)
+}
+
+// again is the note of a command that was sent again without a confirmation.
+const again = "again"
+
+// mark writes down that a command is about to be sent again. It is on record
+// before the repeat is: an attempt that dies then, or is not answered either, is
+// confirmed by the echo of any of them, and that does not tell how many there are.
+func (a *Activities) mark(ctx context.Context, c *conversation.Command) error {
+	return a.Store.Record(ctx, []message.Outcome{{Command: c.ID, State: message.Intended, Sequence: -1, Note: again}})
+}
+
+// marked is the note that stays with a command whatever becomes of it.
+func marked(e message.Entry) string {
+	if e.Outcome.Note == again {
+		return again
+	}
+	return ""
 }
 
 // errUnrecorded ends a batch after a command that was done but could not be
