@@ -162,3 +162,13 @@ func TestDeadLettersAreBoundedInBytes(t *testing.T) {
 		t.Errorf("%d dead letters, %d bytes", n, x.bytes())
 	}
 }
+
+func TestWhatIsLeftInTheInboxIsShown(t *testing.T) {
+	t.Parallel()
+	x := begin(t)
+	x.outage(3000, func(int) string { return "hello" })
+	left := fmt.Sprintf("%d more are left in the inbox", x.s.Behind[0].Last-x.s.Behind[0].After)
+	if !strings.Contains(x.s.Details(), left) {
+		t.Errorf("details do not say %q", left)
+	}
+}

@@ -227,3 +227,24 @@ func TestAReceiptTheCloudCannotTakeHoldsUpNoMessage(t *testing.T) {
 	}
 	x.want("order", x.carries(CloudLane), "publish C1 are you there?", "acknowledge C1 ACCEPT")
 }
+
+func TestADeadLetterIsNotRedrivenToAConsumerWhoOptedOut(t *testing.T) {
+	t.Parallel()
+	x := begin(t)
+	x.writes("hello")
+	x.carries(CloudLane)
+	x.event(message.Inbound{Kind: message.Wrote, Text: "STOP", Consent: message.OptedOut})
+	x.agent(2, "hi")
+	x.passes(time.Minute)
+	x.carries(ChannelLane)
+	redrive := Operation{Kind: Redrive, Command: x.s.Dead[0].ID, By: "me"}
+	if err := x.s.Allows(redrive); err == nil {
+		t.Error("it may be redriven")
+	}
+	x.event(message.Inbound{Kind: message.Wrote, Text: "START", Consent: message.OptedIn})
+	if err := x.s.Allows(redrive); err != nil {
+		t.Error(err)
+	}
+	x.s.Apply(Event{Kind: PersonActed, At: x.at, Operation: &redrive})
+	x.want("delivers", x.carries(ChannelLane), "deliver C1 hi")
+}

@@ -34,6 +34,7 @@ var (
 	errNotOpen   = errors.New("there is no open conversation to close")
 	errUnderWay  = errors.New("the message is being sent at this moment: try again when it has come back")
 	errNoMessage = errors.New("no parked or dead message has this ID")
+	errOptedOut  = errors.New("the consumer has opted out: it can be sent again once they have opted in")
 )
 
 // Allows says why an operation cannot be carried out now; nil when it can. It
@@ -54,6 +55,9 @@ func (s *State) Allows(o Operation) error {
 		}
 		return s.reachable(o.Command)
 	case Redrive:
+		if i := s.dead(o.Command); i >= 0 && s.OptedOut && s.Dead[i].Kind == Deliver {
+			return errOptedOut
+		}
 		return s.reachable(o.Command)
 	}
 	return fmt.Errorf("unknown operation %q", o.Kind)

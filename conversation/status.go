@@ -33,6 +33,9 @@ func (s *State) Details() string {
 	line("%d from the consumer, %d from agents.", s.Counts.Inbound, s.Counts.Outbound)
 	describeLane(line, "to the cloud", &s.ToCloud)
 	describeLane(line, "to the channel", &s.ToChannel)
+	for _, b := range s.Behind {
+		line("%d more are left in the inbox until there is room.", b.Last-b.After)
+	}
 	if s.Counts.DeadLetters > 0 {
 		line("**%d dead letter(s)**: look them up, then use the update `redrive` or `skip`.", s.Counts.DeadLetters)
 	}
