@@ -100,6 +100,7 @@ type Batch struct {
 type Returned struct {
 	Results []conversation.Result `json:"results,omitempty"`
 	Stop    *conversation.Stop    `json:"stop,omitempty"`
+	Unnoted bool                  `json:"unnoted,omitempty"` // Batch.Notes are not in the journal
 }
 
 // Ending is what a run writes back when it ends.

@@ -14,10 +14,10 @@ import (
 func (a *Activities) ToChannel(ctx context.Context, in Batch) (Returned, error) {
 	channel, ok := a.Channels[in.Address.Channel]
 	if !ok {
-		return Returned{Stop: stop(&fault.Error{Class: fault.Denied, Op: "to channel", Err: errUnknownChannel})}, nil
+		return Returned{Stop: stop(&fault.Error{Class: fault.Denied, Op: "to channel", Err: errUnknownChannel}), Unnoted: true}, nil
 	}
 	if err := a.noted(ctx, in.Notes); err != nil {
-		return Returned{Stop: stop(err)}, nil
+		return Returned{Stop: stop(err), Unnoted: true}, nil
 	}
 	return a.run(ctx, in.Commands, &channelSender{a, channel, in}), nil
 }

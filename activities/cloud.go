@@ -24,10 +24,10 @@ var (
 func (a *Activities) ToCloud(ctx context.Context, in Batch) (Returned, error) {
 	cloud, ok := a.Clouds[in.Account]
 	if !ok {
-		return Returned{Stop: stop(&fault.Error{Class: fault.Denied, Op: "to cloud", Err: errUnknownAccount})}, nil
+		return Returned{Stop: stop(&fault.Error{Class: fault.Denied, Op: "to cloud", Err: errUnknownAccount}), Unnoted: true}, nil
 	}
 	if err := a.noted(ctx, in.Notes); err != nil {
-		return Returned{Stop: stop(err)}, nil
+		return Returned{Stop: stop(err), Unnoted: true}, nil
 	}
 	return a.run(ctx, in.Commands, &cloudSender{a, cloud, in, ""}), nil
 }

@@ -117,10 +117,13 @@ func (s *State) wrote(in message.Inbound, at time.Time) {
 	case s.Stage == Closed, s.Leaving:
 		s.Pending = append(s.Pending, in)
 	case s.Stage == Closing:
-		if !s.answer(in, at) {
-			s.endSurvey(at)
-			s.Pending = append(s.Pending, in)
+		asked := s.Survey.Asking
+		if s.answer(in, at) {
+			s.note(at, in.ID, "answered", "the survey's question for the "+surveyWords[asked])
+			return
 		}
+		s.endSurvey(at)
+		s.Pending = append(s.Pending, in)
 	default:
 		s.publish(in)
 		if s.closes(in.Text) {
@@ -152,11 +155,28 @@ func (s *State) publish(in message.Inbound) {
 		}
 		c.Source = &in
 		if i > 0 { // a part finds its way by itself: those before it may be through
-			c.ID = message.NewID(string(in.ID), strconv.Itoa(i))
+			c.ID = partID(in.ID, i)
 			c.Source = &message.Inbound{Kind: in.Kind, ID: c.ID, Address: in.Address, At: in.At, Text: text}
 		}
 		s.ToCloud.push(c)
 	}
+}
+
+func partID(id message.ID, i int) message.ID {
+	if i == 0 {
+		return id
+	}
+	return message.NewID(string(id), strconv.Itoa(i))
+}
+
+// Parts returns the IDs under which a consumer's message is published: its own and,
+// where its text is too long for one message, those of the parts that follow.
+func Parts(in message.Inbound) []message.ID {
+	ids := make([]message.ID, len(pieces(Words(in), publishLimit)))
+	for i := range ids {
+		ids[i] = partID(in.ID, i)
+	}
+	return ids
 }
 
 // openingID names the opening that a message causes. A message that met a closed

@@ -194,6 +194,16 @@ func (s *State) note(at time.Time, command message.ID, what, detail string) {
 		At: at, Address: s.Address, Account: s.Settings.Account, Conversation: s.Cloud.Conversation,
 		Command: command, What: what, Detail: detail,
 	})
+	s.boundNotes()
+}
+
+// Unnoted takes back lines for the journal that a batch could not write.
+func (s *State) Unnoted(notes []message.Note) {
+	s.Notes = append(append([]message.Note(nil), notes...), s.Notes...)
+	s.boundNotes()
+}
+
+func (s *State) boundNotes() {
 	if n := len(s.Notes); n > keepNotes {
 		s.Notes = append([]message.Note(nil), s.Notes[n-keepNotes:]...)
 	}

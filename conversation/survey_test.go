@@ -203,3 +203,20 @@ func TestOwnTextsLieOverTheBuiltInOnes(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAnswerIsNotedUnderItsMessage(t *testing.T) {
+	t.Parallel()
+	x := begin(t, func(s *Settings) { s.Survey, s.SurveyTimeout = SurveyConnector, time.Hour })
+	x.writes("hello")
+	x.carries(CloudLane)
+	x.closes("AGENT")
+	x.s.Notes = nil
+	x.writes("5", "by the way, where is my second order?")
+	if len(x.s.Notes) != 1 || x.s.Notes[0].What != "answered" || x.s.Notes[0].Command == "" {
+		t.Errorf("one answer, one line: %+v", x.s.Notes)
+	}
+	x.s.Unnoted([]message.Note{{What: "earlier"}})
+	if len(x.s.Notes) != 2 || x.s.Notes[0].What != "earlier" {
+		t.Errorf("what was not written comes first again: %+v", x.s.Notes)
+	}
+}

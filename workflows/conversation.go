@@ -65,6 +65,7 @@ type run struct {
 type flight struct {
 	lane   conversation.LaneName
 	future workflow.Future
+	notes  []message.Note // that it is to write down
 }
 
 // alarm is the one timer of a run.
@@ -175,7 +176,7 @@ func (r *run) launch(ctx workflow.Context) {
 		if lane == conversation.ChannelLane {
 			activity = acts.ToChannel
 		}
-		r.flying = append(r.flying, flight{lane, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), activity, batch)})
+		r.flying = append(r.flying, flight{lane, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), activity, batch), batch.Notes})
 	}
 }
 
@@ -263,7 +264,11 @@ func (r *run) land(ctx workflow.Context, f flight) {
 	var got activities.Returned
 	if err := f.future.Get(ctx, &got); err != nil {
 		got = activities.Returned{Stop: &conversation.Stop{Class: fault.ClassOf(err), Text: "the batch came to no end"}}
+		got.Unnoted = true // or written down twice: nothing is decided by them
 		r.log.Warn("batch came to no end", "lane", string(f.lane), "err", err)
+	}
+	if got.Unnoted {
+		r.state.Unnoted(f.notes)
 	}
 	r.apply(conversation.Event{
 		Kind: conversation.BatchReturned, At: workflow.Now(ctx), Lane: f.lane, Results: got.Results, Stop: got.Stop,
