@@ -59,9 +59,12 @@ func (l *ledger) Intend(_ context.Context, ids []message.ID) ([]message.Entry, e
 	return out, nil
 }
 
-func (l *ledger) Record(_ context.Context, outcomes []message.Outcome) error {
+func (l *ledger) Record(ctx context.Context, outcomes []message.Outcome) error {
 	if l.broken {
 		return errBroken
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	for _, o := range outcomes {
 		l.entries[o.Command] = message.Entry{Command: o.Command, State: o.State, Since: l.entries[o.Command].Since, Outcome: o}
@@ -538,4 +541,22 @@ func TestNothingOfAConsumerIsLogged(t *testing.T) {
 	for _, secret := range []string{"words", "+1555", "ext"} {
 		require.False(t, slices.ContainsFunc(strings.Split(d.log.String(), "\n"), func(line string) bool { return strings.Contains(line, secret) }))
 	}
+}
+
+func TestWhatWasDoneIsRecordedEvenIfTheBatchWasGivenUpMeanwhile(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, Confirm, channels.Limits{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // the worker's time to stop is over, or Temporal gave the batch to another
+	c := publish("one")
+	require.NoError(t, d.record(ctx, &c, message.Outcome{Sequence: 3}))
+	require.Equal(t, message.Done, d.l.entries["id-one"].State)
+}
+
+func TestAnUncertainSendIsLeftAloneForTheGracePeriod(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, Confirm, channels.Limits{})
+	d.Grace = time.Minute
+	d.cloud.fails["one"] = []error{failed(fault.Uncertain)}
+	require.Equal(t, d.Grace, d.carry(t, d.ToCloud, publish("one")).Stop.After, "its intent may be much older than the send")
 }

@@ -69,6 +69,9 @@ func (a *Activities) run(ctx context.Context, commands []conversation.Command, s
 			a.release(ctx, commands[i+1:], found[i+1:], doubt)
 			out.Stop = stop(err)
 			out.Stop.Done = outcome.Parts
+			if out.Stop.Class == fault.Uncertain && out.Stop.After == 0 {
+				out.Stop.After = a.Grace // from now: the intent may be much older than the send
+			}
 			return out
 		}
 		s.sees(c, outcome)
@@ -190,11 +193,17 @@ func marked(e message.Entry) string {
 // not go before the ledger works again.
 var errUnrecorded = errors.New("done, but not recorded")
 
-// record writes the outcome of a command that was done.
+// recordWithin bounds the record of one outcome.
+const recordWithin = 5 * time.Second
+
+// record writes the outcome of a command that was done. It is true even if the
+// batch was given up meanwhile, and keeps another worker from doing it again.
 func (a *Activities) record(ctx context.Context, c *conversation.Command, o message.Outcome) error {
 	if !inLedger(c) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
+	defer cancel()
 	o.Command, o.State = c.ID, message.Done
 	err := persist(ctx, func(ctx context.Context) error { return a.Store.Record(ctx, []message.Outcome{o}) })
 	if err != nil {
