@@ -46,9 +46,11 @@ FROM unnest(@id::text[], @source::text[], @channel::text[], @consumer::text[], @
     @reason::text[], @code::text[], @body::bytea[], @attempts::int[])
     AS t (id, source, channel, consumer, account, dialog, reason, code, body, attempts)
 ORDER BY id
-ON CONFLICT (id) DO NOTHING`
+ON CONFLICT (id) DO UPDATE SET settled_at = NULL, settled_by = '', reason = excluded.reason, code = excluded.code, attempts = excluded.attempts
+WHERE dead_letters.settled_by = 'redriven'`
 
-// Bury keeps dead letters. One whose ID is known already changes nothing.
+// Bury keeps dead letters. One whose ID is known already changes nothing, unless it
+// was put back since.
 func (s *Store) Bury(ctx context.Context, dead []message.DeadLetter) error {
 	b := &pgx.Batch{}
 	queueDead(b, dead)

@@ -148,6 +148,7 @@ const (
 	FateAnswered Fate = "answered" // it was an answer to the survey
 	FateSkipped  Fate = "skip"     // a person dropped it
 	FateDead     Fate = "dead"     // it is a dead letter
+	FateRedriven Fate = "redriven" // it was one, and was put back into the inbox under its ID
 )
 
 // fates says Fate per message; of several the strongest.
@@ -158,7 +159,8 @@ SELECT DISTINCT ON (id) id, fate FROM (
     UNION ALL
     SELECT command, what, 2 FROM journal WHERE command = ANY(@ids::text[]) AND what IN ('answered', 'skip')
     UNION ALL
-    SELECT id, 'dead', 3 FROM dead_letters WHERE id = ANY(@ids::text[]) AND settled_at IS NULL
+    SELECT id, CASE settled_by WHEN '' THEN 'dead' WHEN 'skipped' THEN 'skip' WHEN 'sent' THEN 'done' ELSE settled_by END, 3
+    FROM dead_letters WHERE id = ANY(@ids::text[])
 ) f ORDER BY id, rank`
 
 // Fates returns what is on record of messages, those left out of which nothing is.

@@ -90,10 +90,11 @@ func TestFatesTellTheStrongest(t *testing.T) {
 	done(t, s, "b", "again")
 	require.NoError(t, s.Note(t.Context(), []message.Note{
 		{At: time.Now(), Command: "c", What: "answered"}, {At: time.Now(), Command: "d", What: "skip"}, {At: time.Now(), Command: "e", What: "uncertain"}}))
-	require.NoError(t, s.Bury(t.Context(), []message.DeadLetter{{ID: "a"}, {ID: "d"}, {ID: "f"}}))
-	got, err := s.Fates(t.Context(), []message.ID{"a", "b", "c", "d", "e", "f", "g"})
+	require.NoError(t, s.Bury(t.Context(), []message.DeadLetter{{ID: "a"}, {ID: "d"}, {ID: "f"}, {ID: "h"}}))
+	require.NoError(t, s.Redriven(t.Context(), "h", 0))
+	got, err := s.Fates(t.Context(), []message.ID{"a", "b", "c", "d", "e", "f", "g", "h"})
 	require.NoError(t, err)
-	assert.Equal(t, map[message.ID]Fate{"a": FateDone, "b": FateAgain, "c": FateAnswered, "d": FateSkipped, "f": FateDead}, got)
+	assert.Equal(t, map[message.ID]Fate{"a": FateDone, "b": FateAgain, "c": FateAnswered, "d": FateSkipped, "f": FateDead, "h": FateRedriven}, got)
 }
 
 // BenchmarkExamine proves a day of events, of which every hundredth is not proven.
