@@ -119,8 +119,8 @@ func newStack(t testing.TB, o options) *stack {
 		env: ordinary(), http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: 3 * time.Minute},
 	}}
 	t.Cleanup(s.report)
-	s.startFarSides(o)
 	s.startTemporal(o)
+	s.startFarSides(o)
 	s.createDatabase()
 	s.env["TEMPORAL_ADDRESS"] = s.server.address
 	s.env["TEMPORAL_NAMESPACE"] = "parley-" + random(6)
@@ -161,9 +161,9 @@ func (s *stack) startFarSides(o options) {
 	s.env["PARLEY_CHANNEL_WEB_URL"] = far.URL + "/provider/http/web"
 	env := maps.Clone(s.env)
 	maps.Copy(env, o.env)
-	env["PARLEY_SIMULATOR_SETTINGS"] = o.settings
-	if o.settings == "" {
-		delete(env, "PARLEY_SIMULATOR_SETTINGS")
+	env["PARLEY_SIMULATOR_TEMPORAL_UI"] = s.server.ui
+	if o.settings != "" {
+		env["PARLEY_SIMULATOR_SETTINGS"] = o.settings
 	}
 	config, err := simulator.LoadConfig(t.Context(), envconfig.MapLookuper(env))
 	require.NoError(t, err)
