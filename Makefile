@@ -49,6 +49,11 @@ bench: build ## measure on this machine, with Temporal on Postgres and on SQLite
 		$(DEV) exec -quiet -durable -temporal -temporal-store=$$store -- bin/parley-bench -store $$store $(ARGS); \
 	done
 
+.PHONY: torture
+torture: build ## break everything and see what holds (ARGS="-short", "-run worker-kill -seed 7", "-list", "-out docs/torture.md")
+	$(GO) build -o bin/parley-torture ./torture
+	$(DEV) exec -quiet -- bin/parley-torture $(ARGS)
+
 # The first build of the Temporal server compiles some 1,800 packages in silence;
 # this shows how far it is, and passes on what is not progress.
 COUNT_PACKAGES = awk '/^go: downloading/ { if (++d % 100 == 1) print "  downloading modules: " d; fflush(); next } \

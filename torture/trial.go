@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// scenario is one way to break Parley.
+type scenario struct {
+	name, what string
+	act        func(context.Context, *trial) error
+	limit      time.Duration // of the short form; the long one gets ten times as much
+}
+
+// scenarios lists them all, in the order in which they are run.
+func scenarios() []scenario {
+	return []scenario{
+		{"worker-kill", "kill -9 of a worker, again and again, under load", workerKill, 5 * time.Minute},
+		{"api-kill", "kill -9 of an api, again and again, under load; senders repeat what got no 2xx", apiKill, 5 * time.Minute},
+	}
+}
+
+// trial is one scenario under way.
+type trial struct {
+	*stack
+	scenario
+	short   bool
+	seed    uint64
+	rnd     *rand.Rand
+	rate    float64 // 60 % of the ceiling
+	began   time.Time
+	before  struct{ in, out int } // what the simulator had counted before
+	result  *result
+	numbers *atomic.Int64
+	serial  *atomic.Int64
+}
+
+// pick returns the short or the long of two.
+func pick[T any](t *trial, short, long T) T {
+	if t.short {
+		return short
+	}
+	return long
+}
+
+// tag begins the texts of one crowd: no other has it.
+func (t *trial) tag() string { return fmt.Sprintf("%s-%d", t.name, t.serial.Add(1)) }
+
+// check adds a failure when something does not hold.
+func (t *trial) check(ok bool, format string, args ...any) {
+	if !ok {
+		t.result.failures = append(t.result.failures, fmt.Sprintf(format, args...))
+	}
+}
+
+// note adds a fact to the table.
+func (t *trial) note(format string, args ...any) {
+	t.result.notes = append(t.result.notes, fmt.Sprintf(format, args...))
+}
+
+// say tells how a long scenario is getting on.
+func (t *trial) say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%s %s: %s\n", time.Now().Format("15:04:05"), t.name, fmt.Sprintf(format, args...))
+}
+
+// patience bounds what comes after the breaking.
+const patience = 3 * time.Minute
+
+// hall is where scenarios take place: one stack for all of them, a new one after a
+// failure.
+type hall struct {
+	options
+	report  *report
+	stack   *stack
+	ceiling float64
+	numbers atomic.Int64
+	serial  atomic.Int64
+}
+
+// trial runs one scenario, and says how it went.
+func (h *hall) trial(ctx context.Context, s scenario) (r result) {
+	r = result{name: s.name, what: s.what, seed: h.seed, began: time.Now()}
+	limit := s.limit
+	if !h.short {
+		limit *= 10
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	t := &trial{scenario: s, short: h.short, seed: h.seed, rnd: rand.New(rand.NewPCG(h.seed, 0)), result: &r,
+		numbers: &h.numbers, serial: &h.serial}
+	err := h.prepare(ctx, t)
+	if err == nil {
+		t.began = time.Now()
+		t.say("begins, seed %d, %.0f messages a second", t.seed, t.rate)
+		err = s.act(ctx, t)
+	}
+	r.took = time.Since(r.began)
+	unable := new(unableError)
+	switch {
+	case errors.As(err, unable):
+		r.verdict, r.reason = notRun, unable.Error()
+	case err != nil || len(r.failures) > 0:
+		r.verdict = failed
+		if err != nil {
+			r.failures = append(r.failures, strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	default:
+		r.verdict = passed
+	}
+	if r.verdict == failed && h.stack != nil {
+		fmt.Fprintf(os.Stderr, "logs of %s are in %s\n", s.name, h.stack.folder)
+		h.leave(true)
+	}
+	return r
+}
+
+// unableError says why a scenario cannot be run here.
+type unableError struct{ error }
+
+func unable(format string, args ...any) error { return unableError{fmt.Errorf(format, args...)} }
+
+// prepare gets the stack ready, and measures its ceiling once.
+func (h *hall) prepare(ctx context.Context, t *trial) (err error) {
+	if h.stack == nil {
+		h.stack, err = newStack(ctx, h.options)
+		t.stack = h.stack
+		if err != nil {
+			return fmt.Errorf("the stack did not come up: %w", err)
+		}
+	}
+	t.stack = h.stack
+	if err := h.stack.whole(ctx); err != nil {
+		return err
+	}
+	if h.ceiling == 0 {
+		if h.ceiling = h.options.ceiling; h.ceiling == 0 {
+			t.began = time.Now()
+			if h.ceiling, err = t.measure(ctx); err != nil {
+				return fmt.Errorf("measuring the ceiling: %w", err)
+			}
+		}
+		h.report.ceiling = h.ceiling
+	}
+	t.rate = 0.6 * h.ceiling
+	return t.mark(ctx)
+}
+
+// mark remembers what the simulator has counted so far.
+func (t *trial) mark(ctx context.Context) error {
+	now, err := t.far.counters(ctx)
+	t.before.in, t.before.out = int(now.Published), now.Phones.Received
+	return err
+}
+
+func (h *hall) leave(keep bool) {
+	if h.stack != nil {
+		h.stack.close(keep)
+		h.stack = nil
+	}
+}
+
+// measure finds the ceiling: what passes through in a second, both directions
+// together, when each side of each conversation writes its next message as soon as
+// the last one has arrived.
+func (t *trial) measure(ctx context.Context) (float64, error) {
+	if err := t.mark(ctx); err != nil {
+		return 0, err
+	}
+	c, err := t.open(ctx, pick(t, 40, 100), "")
+	if err != nil {
+		return 0, err
+	}
+	w, err := t.watch(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer w.close()
+	lasting := pick(t, 5*time.Second, 15*time.Second)
+	var n atomic.Int64
+	end := time.Now().Add(lasting)
+	err = together(2*len(c.all), 2*len(c.all), func(i int) error {
+		one := c.all[i/2]
+		for k := 0; time.Now().Before(end); k++ {
+			text := fmt.Sprintf("%s message %d of %d, some words to say it with", c.name, k, i)
+			there := w.expect(text)
+			send := c.write
+			if i%2 == 1 {
+				send = c.tell
+			}
+			if err := send(ctx, one, text); err != nil {
+				return err
+			}
+			select {
+			case <-there:
+				if time.Now().Before(end) {
+					n.Add(1)
+				}
+			case <-time.After(30 * time.Second):
+				return fmt.Errorf("a message did not arrive: %w", errNotYet)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	return float64(n.Load()) / lasting.Seconds(), err
+}
