@@ -60,6 +60,7 @@ type Settings struct {
 type Cloud struct {
 	Conversation string `json:"conversation,omitempty"`
 	Version      int64  `json:"version,omitempty"` // of the newest snapshot applied
+	Shut         int64  `json:"shut,omitempty"`    // of the snapshot that said it was closed
 	Skill        string `json:"skill,omitempty"`
 	Agent        bool   `json:"agent,omitempty"` // an agent is assigned
 }
@@ -74,6 +75,7 @@ type State struct {
 
 	Stage     Stage                  `json:"stage"`
 	Cloud     Cloud                  `json:"cloud,omitzero"`
+	Was       Cloud                  `json:"was,omitzero"` // the conversation before, which an agent may open again
 	Profile   message.Profile        `json:"profile,omitzero"`
 	Reply     string                 `json:"reply,omitempty"` // the channel's latest name for where answers go
 	OptedOut  bool                   `json:"optedOut,omitempty"`
@@ -125,6 +127,7 @@ func New(addr message.Address, consumer string, settings Settings, optedOut bool
 // not been delivered or reported yet goes along.
 func (s *State) Next(at time.Time) State {
 	n := New(s.Address, s.Consumer, s.Settings, s.OptedOut)
+	n.Was = s.Cloud
 	n.Rules, n.Profile, n.Reply, n.Applied, n.Notes = s.Rules, s.Profile, s.Reply, s.Applied, s.Notes
 	n.ToCloud, n.ToChannel = s.ToCloud, s.ToChannel
 	n.Sent, n.Early, n.Dialogs, n.Past, n.Dead, n.Behind = s.Sent, s.Early, s.Dialogs, s.Past, s.Dead, s.Behind

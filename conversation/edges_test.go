@@ -248,3 +248,16 @@ func TestADeadLetterIsNotRedrivenToAConsumerWhoOptedOut(t *testing.T) {
 	x.s.Apply(Event{Kind: PersonActed, At: x.at, Operation: &redrive})
 	x.want("delivers", x.carries(ChannelLane), "deliver C1 hi")
 }
+
+func TestAnAgentMayReopenWhatTheConsumerIsAboutToFollowUp(t *testing.T) {
+	t.Parallel()
+	x := begin(t, off)
+	x.writes("hello")
+	x.carries(CloudLane)
+	x.closes("AGENT")
+	x.writes("and another thing")
+	x.s = x.s.Next(x.at)
+	x.fails(CloudLane, Stop{Class: fault.Gone, Code: CodeAlreadyOpen})
+	x.notify(message.Notification{Kind: message.Conversation, Change: &message.Change{Version: 99, Open: true, MainOpen: true}})
+	x.want("goes there", x.carries(CloudLane), "publish C1 and another thing")
+}

@@ -183,7 +183,7 @@ func (s *State) enter(conversation string) {
 
 // changed applies a snapshot of a conversation, unless a newer one was applied.
 func (s *State) changed(n *message.Notification, at time.Time) {
-	if n.Change.Open && !s.known(n.Conversation) {
+	if n.Change.Open && (!s.known(n.Conversation) || s.Was.reopens(n)) {
 		s.adopt(n.Conversation, at)
 	}
 	if n.Conversation != s.Cloud.Conversation {
@@ -194,6 +194,9 @@ func (s *State) changed(n *message.Notification, at time.Time) {
 		return
 	}
 	s.Cloud.Version, s.Cloud.Skill, s.Cloud.Agent = n.Change.Version, n.Change.Skill, n.Change.Agent
+	if !n.Change.Open {
+		s.Cloud.Shut = n.Change.Version
+	}
 	switch {
 	case !n.Change.Open && s.Stage == Open:
 		s.closed(n.Change.CloseReason, at)
@@ -256,6 +259,12 @@ func (s *State) place(at time.Time) {
 			s.changed(&unplaced[i], at)
 		}
 	}
+}
+
+// reopens says whether a snapshot is of this conversation, open again after it was
+// closed: a new one would be refused, and what waits for it would wait for ever.
+func (c Cloud) reopens(n *message.Notification) bool {
+	return n.Conversation == c.Conversation && n.Change.MainOpen && c.Shut > 0 && n.Change.Version > c.Shut
 }
 
 // known says whether a conversation was the current one before: late snapshots
