@@ -261,3 +261,17 @@ func TestAnAgentMayReopenWhatTheConsumerIsAboutToFollowUp(t *testing.T) {
 	x.notify(message.Notification{Kind: message.Conversation, Change: &message.Change{Version: 99, Open: true, MainOpen: true}})
 	x.want("goes there", x.carries(CloudLane), "publish C1 and another thing")
 }
+
+func TestWhatWasSentAgainIsMarkedAndInTheJournal(t *testing.T) {
+	t.Parallel()
+	x := begin(t)
+	x.writes("hello")
+	batch := x.s.Take(CloudLane, x.at)
+	results := []Result{x.accept(&batch[0]), x.accept(&batch[1])}
+	results[1].Note = "again"
+	x.s.Apply(Event{Kind: BatchReturned, At: x.at, Lane: CloudLane, Results: results})
+	x.want("attention", []string{x.s.Attention()}, "uncertain")
+	if n := len(x.s.Notes); n != 1 || x.s.Notes[0].What != "again" || x.s.Notes[0].Command != batch[1].ID {
+		t.Errorf("notes: %+v", x.s.Notes)
+	}
+}

@@ -76,6 +76,7 @@ func (l *Lane) rested() { l.Attempts, l.Due, l.Parked = 0, time.Time{}, "" }
 func (s *State) settle(c *Command, r Result, at time.Time) {
 	if r.Note == "again" {
 		s.Counts.Uncertain++
+		s.note(at, c.ID, "again", "sent again without a confirmation: it may have arrived twice")
 	}
 	if c.Bury != "" {
 		s.buried(c)
