@@ -39,12 +39,16 @@ func (s *State) notified(n *message.Notification, at time.Time) {
 }
 
 // dialog returns the order of a dialog. One that we opened ourselves starts at 0;
-// of one we come to later, the first sequence we see counts as the next.
+// of one we come to later, the first sequence we see counts as the next. One that
+// speaks while an opening is under way is most likely the one being opened.
 func (s *State) dialog(id string, sequence int) *Dialog {
 	for i := range s.Dialogs {
 		if s.Dialogs[i].ID == id {
 			return &s.Dialogs[i]
 		}
+	}
+	if s.ToCloud.opens() && !s.known(id) {
+		sequence = 0
 	}
 	s.Dialogs = append(s.Dialogs, Dialog{ID: id, Next: sequence})
 	if len(s.Dialogs) > keepDialogs && len(s.Dialogs[0].Held) == 0 {
@@ -104,6 +108,18 @@ func (s *State) holding() bool {
 	return false
 }
 
+// until is when the missing sequence in front is given up: when one of those that
+// wait has waited long enough, be it not the first of them.
+func (d *Dialog) until() time.Time {
+	until := d.Held[0].Until
+	for i := range d.Held {
+		if d.Held[i].Until.Before(until) {
+			until = d.Held[i].Until
+		}
+	}
+	return until
+}
+
 // release hands on the agents' messages whose turn it is, and those that have
 // waited long enough.
 func (s *State) release(at time.Time) {
@@ -112,7 +128,7 @@ func (s *State) release(at time.Time) {
 		for len(d.Held) > 0 {
 			head := d.Held[0]
 			missing := head.Notification.Sequence > d.Next
-			if missing && at.Before(head.Until) {
+			if missing && at.Before(d.until()) {
 				break
 			}
 			if missing {
@@ -154,6 +170,7 @@ func (s *State) adopt(conversation string, at time.Time) {
 		if i == 0 {
 			s.ToCloud.rested()
 		}
+		s.dialog(conversation, 0)
 	} else if s.ToCloud.opens() {
 		return // under way: its answer will say the same
 	}
@@ -193,6 +210,9 @@ func (s *State) changed(n *message.Notification, at time.Time) {
 	if n.Change.Version < s.Cloud.Version {
 		return
 	}
+	if s.Cloud.Version == 0 && len(s.Unplaced) > 0 {
+		defer s.place(at)
+	}
 	s.Cloud.Version, s.Cloud.Skill, s.Cloud.Agent = n.Change.Version, n.Change.Skill, n.Change.Agent
 	if !n.Change.Open {
 		s.Cloud.Shut = n.Change.Version
@@ -217,7 +237,10 @@ func (s *State) elsewhere(n *message.Notification, at time.Time) {
 	case s.ToCloud.opens(): // probably the one that is being opened: its name is not known yet
 		s.ahead(n)
 		return
-	case !n.Change.Open || !n.Change.MainOpen:
+	case s.Cloud.Version == 0 && n.Change.Version > 0: // nobody can say yet which of the two is the newer one
+		s.ahead(n)
+		return
+	case !n.Change.Open || !n.Change.MainOpen, n.Change.Version < s.Cloud.Version:
 		return
 	}
 	s.note(at, "", "moved", "the cloud has opened another conversation for this consumer")
@@ -250,14 +273,20 @@ func (s *State) ahead(n *message.Notification) {
 	}
 }
 
-// place applies the snapshot that came before the answer to the opening.
+// place applies the snapshots that came before it was known what they are about:
+// first that of the current conversation.
 func (s *State) place(at time.Time) {
 	unplaced := s.Unplaced
 	s.Unplaced = nil
 	for i := range unplaced {
 		if unplaced[i].Conversation == s.Cloud.Conversation {
 			s.changed(&unplaced[i], at)
+			unplaced = slices.Delete(unplaced, i, i+1)
+			break
 		}
+	}
+	for i := range unplaced {
+		s.changed(&unplaced[i], at)
 	}
 }
 
