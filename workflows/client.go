@@ -69,17 +69,32 @@ func (c *Client) Signal(ctx context.Context, d message.Dispatch) error {
 		name = CloudNotifications
 	}
 	signal := Signal{Stream: d.Stream, Events: d.Events}
-	if d.Starts {
-		_, err := c.Temporal.SignalWithStartWorkflow(ctx, id, name, signal, c.options(id, d, settings), Type, Input{
-			State: conversation.New(d.Address, c.Identity.Consumer(d.Address), settings, d.OptedOut),
-		})
-		return judge("signal with start", err)
+	if d.Starts && !mayRun(d) {
+		return c.start(ctx, id, name, signal, d, settings)
 	}
 	err := c.Temporal.SignalWorkflow(ctx, id, "", name, signal)
 	if gone := new(serviceerror.NotFound); errors.As(err, &gone) {
+		if d.Starts {
+			return c.start(ctx, id, name, signal, d, settings)
+		}
 		return c.Late(ctx, d)
 	}
 	return judge("signal", err)
+}
+
+// mayRun says whether the conversation probably runs: all but the first event of
+// an address seldom start it, and a conversation of the cloud was mostly opened by
+// its run. A plain signal is cheaper for the server than one that might start, and
+// carries no state.
+func mayRun(d message.Dispatch) bool {
+	return d.Stream.Cloud() || d.Events[0].Sequence > 1
+}
+
+func (c *Client) start(ctx context.Context, id, name string, signal Signal, d message.Dispatch, s conversation.Settings) error {
+	_, err := c.Temporal.SignalWithStartWorkflow(ctx, id, name, signal, c.options(id, d, s), Type, Input{
+		State: conversation.New(d.Address, c.Identity.Consumer(d.Address), s, d.OptedOut),
+	})
+	return judge("signal with start", err)
 }
 
 func (c *Client) options(id string, d message.Dispatch, s conversation.Settings) client.StartWorkflowOptions {
