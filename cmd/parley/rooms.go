@@ -73,6 +73,9 @@ func (r *rooms) close() {
 // accepts does not depend on Temporal being up.
 func dial(o client.Options, log *slog.Logger) (client.Client, error) {
 	o.Logger = sdklog.NewStructuredLogger(log)
+	// What we send is small and the server is near: compressing it, and what comes
+	// back, took 4 % of all processor time under load.
+	o.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
 	c, err := client.NewLazyClient(o)
 	if err != nil {
 		return nil, fmt.Errorf("temporal: %w", err)
