@@ -82,6 +82,12 @@ type Adapter interface {
 	Limits() Limits
 }
 
+// Rereader is an adapter that can read the body of a Leftover again, as it was kept:
+// a later version may understand it. It came from the provider: nothing is verified.
+type Rereader interface {
+	Reread(body []byte, at time.Time) Received
+}
+
 // Signaller is an adapter whose channel can show typing and read marks. Signal is
 // called once per mark, with a deadline of seconds, and is never repeated.
 type Signaller interface {

@@ -117,6 +117,25 @@ func parse(body []byte) Received {
 	return r
 }
 
+// Reread returns what the body of a Leftover, or of an Event as it came, holds: a
+// later version may understand it. It came from the cloud: nothing is verified.
+func (c *Client) Reread(body []byte) Received {
+	kind := ""
+	switch n := object(body); {
+	case n.node("event") != nil:
+		kind = "MessagingEventNotification"
+	case n.node("result") != nil:
+		kind = "ExConversationChangeNotification"
+	default:
+		return parse(body)
+	}
+	whole, err := json.Marshal(map[string]any{"type": kind, "body": map[string]any{"changes": []json.RawMessage{body}}})
+	if err != nil {
+		return dead("not a JSON object", body)
+	}
+	return parse(whole)
+}
+
 // notification is what all notifications have in common.
 type notification struct {
 	kind    string

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"parley/channels"
 	"parley/fault"
@@ -219,4 +220,20 @@ func leave(r *channels.Received, w channels.Webhook, eventID, reason string) {
 		body = []byte(w.Query)
 	}
 	r.Dead = append(r.Dead, channels.Leftover{EventID: eventID, Reason: reason, Body: body})
+}
+
+// Reread reads the fields of a request. Only a report of a status has one.
+func (a *Adapter) Reread(body []byte, at time.Time) channels.Received {
+	w := channels.Webhook{Method: http.MethodPost, Body: body, At: at}
+	var r channels.Received
+	form, err := url.ParseQuery(string(body))
+	switch {
+	case err != nil:
+		leave(&r, w, "", "not a form")
+	case form.Get("MessageStatus") != "":
+		a.status(&r, w, form)
+	default:
+		a.message(&r, w, form)
+	}
+	return r
 }

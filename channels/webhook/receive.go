@@ -281,3 +281,18 @@ func (b *reading) add(in message.Inbound) {
 func (b *reading) leave(raw json.RawMessage, eventID, reason string) {
 	b.got.Dead = append(b.got.Dead, channels.Leftover{EventID: eventID, Reason: reason, Body: slices.Clone(bytes.TrimSpace(raw))})
 }
+
+// Reread reads one event, or a batch that was kept as a whole.
+func (a *Adapter) Reread(body []byte, at time.Time) channels.Received {
+	var batch struct {
+		Events []json.RawMessage `json:"events"`
+	}
+	if json.Unmarshal(body, &batch) != nil || batch.Events == nil {
+		batch.Events = []json.RawMessage{body}
+	}
+	b := reading{adapter: a, at: at, seen: map[string]bool{}}
+	for _, raw := range batch.Events {
+		b.read(raw, string(message.NewID("reread", string(raw))))
+	}
+	return b.got
+}
