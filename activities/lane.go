@@ -135,6 +135,7 @@ func (a *Activities) do(ctx context.Context, c *conversation.Command, e message.
 	if c.Bury != "" {
 		return message.Outcome{Sequence: -1}, a.Store.Bury(ctx, []message.DeadLetter{s.bury(c)})
 	}
+	c.Done = max(c.Done, e.Outcome.Parts)
 	note := marked(e)
 	if e.State == message.Intended && doubt {
 		v, err := s.confirm(ctx, c, e)

@@ -29,13 +29,15 @@ type Operation struct {
 
 // Errors of Allows, worded for the person who asked.
 var (
-	errNobody    = errors.New("say who you are: `by` is empty")
-	errNoReason  = errors.New("say why: `reason` is empty")
-	errNotOpen   = errors.New("there is no open conversation to close")
-	errUnderWay  = errors.New("the message is being sent at this moment: try again when it has come back")
-	errNoMessage = errors.New("no parked or dead message has this ID")
-	errOptedOut  = errors.New("the consumer has opted out: it can be sent again once they have opted in")
+	errNobody   = errors.New("say who you are: `by` is empty")
+	errNoReason = errors.New("say why: `reason` is empty")
+	errNotOpen  = errors.New("there is no open conversation to close")
+	errUnderWay = errors.New("the message is being sent at this moment: try again when it has come back")
+	errOptedOut = errors.New("the consumer has opted out: it can be sent again once they have opted in")
 )
+
+// ErrNoMessage is what Redrive and Skip answer for a message that is not here.
+var ErrNoMessage = errors.New("no parked or dead message has this ID")
 
 // Allows says why an operation cannot be carried out now; nil when it can. It
 // changes nothing.
@@ -77,7 +79,7 @@ func (s *State) reachable(id message.ID) error {
 		}
 	}
 	if s.dead(id) < 0 {
-		return errNoMessage
+		return ErrNoMessage
 	}
 	return nil
 }

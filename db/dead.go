@@ -30,7 +30,10 @@ const deadColumns = `id, source, channel, consumer, account, dialog, reason, cod
 
 const deadLetters = `
 SELECT ` + deadColumns + ` FROM dead_letters
-WHERE buried_at >= @from AND buried_at < @to AND (@settled OR settled_at IS NULL) AND (buried_at, id) > (@after_at, @after_id)
+WHERE buried_at >= @from AND buried_at < @to AND (@settled OR settled_at IS NULL
+        AND NOT EXISTS (SELECT FROM ledger l WHERE l.command = dead_letters.id AND l.state = 'done')
+        AND NOT EXISTS (SELECT FROM journal j WHERE j.command = dead_letters.id AND j.what IN ('answered', 'skip')))
+    AND (buried_at, id) > (@after_at, @after_id)
 ORDER BY buried_at, id LIMIT @limit`
 
 // DeadLetters returns a page of dead letters, the oldest first.
@@ -83,6 +86,20 @@ WHERE id = @id AND redriven = @times`
 func (s *Store) Redriven(ctx context.Context, id message.ID, times int) error {
 	if _, err := s.pool.Exec(ctx, redriven, pgx.StrictNamedArgs{"id": toKey(string(id)), "times": times}); err != nil {
 		return fmt.Errorf("note redrive: %w", redacted(err))
+	}
+	return nil
+}
+
+const resume = `
+INSERT INTO ledger AS l (command, state, parts) VALUES (@command, 'failed', @parts)
+ON CONFLICT (command) DO UPDATE SET parts = greatest(l.parts, excluded.parts)
+WHERE l.state <> 'done'`
+
+// Resume remembers that so many parts of a command got through before it became a
+// dead letter. Whether the next one did stays as uncertain as it is.
+func (s *Store) Resume(ctx context.Context, command message.ID, parts int) error {
+	if _, err := s.pool.Exec(ctx, resume, pgx.StrictNamedArgs{"command": toKey(string(command)), "parts": parts}); err != nil {
+		return fmt.Errorf("note parts: %w", redacted(err))
 	}
 	return nil
 }

@@ -34,6 +34,8 @@ func TestADeadLetterIsListedUntilItIsSettled(t *testing.T) {
 	require.NoError(t, s.Redriven(t.Context(), "b", 0), "a repetition counts once")
 	assert.Equal(t, []message.ID{"a", "c"}, ids(DeadRange{}))
 	assert.Len(t, ids(DeadRange{Settled: true}), 3)
+	done(t, s, "c", "")
+	assert.Equal(t, []message.ID{"a"}, ids(DeadRange{}), "c was sent by its conversation")
 
 	require.NoError(t, s.Bury(t.Context(), []message.DeadLetter{{ID: "b", Reason: "refused again"}, {ID: "a", Reason: "another"}}))
 	d, found, err := s.DeadLetter(t.Context(), "b")

@@ -31,8 +31,10 @@ func commands() []command {
 		{"migrate", "bring Postgres and Temporal up to date; safe to run twice, and at the same time", runMigrate},
 		{"simulator", "stand in for the Conversational Cloud and the channels' providers, with a demo page", runSimulator},
 		{"close", "close an open conversation", runUpdate},
-		{"redrive", "put a dead message back on its way, or let a waiting one go now", runUpdate},
+		{"redrive", "put a dead message back on its way, or let a waiting one go now", runRedrive},
 		{"skip", "drop a dead or waiting message for good", runUpdate},
+		{"dead-letters", "list what will not be tried again by itself", runDeadLetters},
+		{"verify", "prove that everything accepted reached its effect, or say where it is", runVerify},
 		{"export", "write a conversation's history to a file", runExport},
 		{"replay", "re-execute an exported history on this machine, sending nothing", runReplay},
 		{"version", "print the version", func(_ context.Context, p *process, _ []string) error {
@@ -52,9 +54,16 @@ type process struct {
 
 // Exit statuses.
 const (
-	exitFailed = 1
-	exitUsage  = 2 // wrong arguments or configuration: trying again will not help
+	exitFailed  = 1
+	exitUsage   = 2 // wrong arguments or configuration: trying again will not help
+	exitMissing = exitFailed
+	exitWaiting = 3 // verify: nothing is missing, and not everything is at its effect
 )
+
+// exitStatus ends a command that has said itself what there is to say.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 // errUsage is a command that was called wrongly; its text says how to call it.
 type errUsage struct{ text string }
@@ -94,9 +103,12 @@ func run(ctx context.Context, args, env []string, out, errs io.Writer) int {
 func explain(errs io.Writer, name string, err error) int {
 	var config *ConfigError
 	var misuse errUsage
+	var status exitStatus
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &status):
+		return int(status)
 	case errors.As(err, &config):
 		fmt.Fprintf(errs, "parley %s: the configuration is not usable:\n%s\n", name, config)
 		return exitUsage
@@ -113,7 +125,7 @@ func usage() string {
 	var b strings.Builder
 	b.WriteString("Parley joins messaging channels to LivePerson's Conversational Cloud.\n\nUsage: parley COMMAND [ARGUMENTS]\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-10s %s\n", c.name, c.summary)
+		fmt.Fprintf(&b, "  %-12s %s\n", c.name, c.summary)
 	}
 	b.WriteString("\nAll configuration comes from the environment; the README lists every variable.\n")
 	return b.String()

@@ -56,6 +56,9 @@ func runUpdate(ctx context.Context, p *process, args []string) error {
 	if p.command == workflows.CloseUpdate {
 		synopsis, want = "[-by NAME] [-reason TEXT] WORKFLOW-ID", 1
 	}
+	if p.command == workflows.RedriveUpdate {
+		synopsis = redriveSynopsis
+	}
 	if err := arguments(f, synopsis, args, want); err != nil {
 		return err
 	}
@@ -64,9 +67,13 @@ func runUpdate(ctx context.Context, p *process, args []string) error {
 		return err
 	}
 	defer c.Close()
+	return update(ctx, p, c, f.Arg(0), workflows.Request{Message: message.ID(f.Arg(1)), By: *who, Reason: *reason})
+}
+
+// update asks a conversation to do what the command is called.
+func update(ctx context.Context, p *process, c client.Client, workflow string, q workflows.Request) error {
 	handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: f.Arg(0), UpdateName: p.command, WaitForStage: client.WorkflowUpdateStageCompleted,
-		Args: []any{workflows.Request{Message: message.ID(f.Arg(1)), By: *who, Reason: *reason}},
+		WorkflowID: workflow, UpdateName: p.command, WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{q},
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.command, err)

@@ -1,0 +1,423 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"parley/conversation"
+	"parley/db"
+	"parley/message"
+	"parley/workflows"
+)
+
+// verdict says where an accepted event is.
+type verdict string
+
+// The verdicts, in the order of the table. The first five are at their effect; of
+// the sixth it is not known whether it was there twice.
+const (
+	published  verdict = "published"   // consumer → cloud, with its outcome in the ledger
+	delivered  verdict = "delivered"   // agent → consumer, likewise
+	answered   verdict = "answered"    // it was an answer to the survey
+	skipped    verdict = "skipped"     // a person dropped it
+	applied    verdict = "applied"     // a receipt, a snapshot, a consent: the conversation knows, nothing else follows
+	uncertain  verdict = "uncertain"   // sent again without a confirmation
+	inInbox    verdict = "inbox"       // not handed to its conversation yet
+	unbound    verdict = "unbound"     // of a cloud conversation of nobody we know
+	inLane     verdict = "lane"        // waits in its conversation
+	parked     verdict = "parked"      // waits there for credentials, or for a person
+	deadLetter verdict = "dead letter" // will not be tried again by itself
+	missing    verdict = "missing"     // nowhere: this must not happen
+)
+
+var verdicts = [...]verdict{published, delivered, answered, skipped, applied, uncertain, inInbox, unbound, inLane, parked, deadLetter, missing}
+
+// proven says whether an event of this verdict is at its effect.
+func (v verdict) proven() bool {
+	return slices.Index(verdicts[:], v) <= slices.Index(verdicts[:], uncertain)
+}
+
+// finding is one event that is not at its effect, or perhaps twice. It holds
+// nothing that anybody wrote and no number.
+type finding struct {
+	Verdict      verdict    `json:"verdict"`
+	Message      message.ID `json:"message"`
+	Workflow     string     `json:"workflow,omitempty"`
+	Conversation string     `json:"conversation,omitempty"`
+	Stored       time.Time  `json:"stored"`
+	Detail       string     `json:"detail,omitempty"`
+}
+
+// report is what a verification found.
+type report struct {
+	Counts   map[verdict]int64 `json:"counts"`
+	Findings []finding         `json:"findings"` // at most as many as were asked for
+	most     int
+}
+
+func (r *report) add(f finding) {
+	r.Counts[f.Verdict]++
+	if (!f.Verdict.proven() || f.Verdict == uncertain) && len(r.Findings) < r.most {
+		r.Findings = append(r.Findings, f)
+	}
+}
+
+// status is 0 when everything is at its effect, exitMissing when something is
+// nowhere, exitWaiting when something is merely still somewhere.
+func (r *report) status() exitStatus {
+	s := exitStatus(0)
+	for v, n := range r.Counts {
+		switch {
+		case n == 0 || v.proven():
+		case v == missing:
+			return exitMissing
+		default:
+			s = exitWaiting
+		}
+	}
+	return s
+}
+
+// records is what verification reads in Postgres; *db.Store is one.
+type records interface {
+	Examine(ctx context.Context, a db.Accepted, open func(db.Evidence) error) (db.Proven, error)
+	Fates(context.Context, []message.ID) (map[message.ID]db.Fate, error)
+	DeadLetters(context.Context, db.DeadRange) ([]db.Dead, error)
+}
+
+// runs is what it asks Temporal.
+type runs interface {
+	// Running returns the workflow IDs of the conversations that are going on.
+	Running(context.Context) (map[string]bool, error)
+	// State returns what the newest run at a workflow ID knows. running is false for
+	// one that has ended; found is false where there is none.
+	State(ctx context.Context, workflowID string) (s conversation.State, running, found bool, err error)
+}
+
+// subject is an event that these records do not prove, as far as it concerns us.
+type subject struct {
+	finding
+	stream   message.Stream
+	sequence int64
+	parts    []message.ID // what must have been sent for it; empty when nothing follows from it
+	discard  message.ID   // its name as a dead letter of the relay's
+	closes   bool         // the consumer ends the conversation
+	cloud    bool
+	waits    bool // it is in the inbox
+	settled  bool
+	again    bool
+}
+
+// verifier looks for the place of every event, first in Postgres, and in Temporal
+// only for what Postgres does not prove.
+type verifier struct {
+	records  records
+	runs     runs
+	identity workflows.Identity
+	report   *report
+
+	chunk   []subject
+	running map[string]bool // nil until somebody has asked
+	left    map[string][]subject
+	buried  map[message.ID]bool // dead letters that are events
+}
+
+// chunkSize is how many messages are looked up at a time.
+const chunkSize = 1000
+
+func (v *verifier) verify(ctx context.Context, a db.Accepted) error {
+	v.left, v.buried = map[string][]subject{}, map[message.ID]bool{}
+	p, err := v.records.Examine(ctx, a, func(e db.Evidence) error {
+		if v.chunk = append(v.chunk, v.subject(e)); len(v.chunk) < chunkSize {
+			return nil
+		}
+		return v.judge(ctx)
+	})
+	if err == nil {
+		err = v.judge(ctx)
+	}
+	if err == nil {
+		err = v.ask(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	v.report.Counts[published] += p.Published
+	v.report.Counts[delivered] += p.Delivered
+	v.report.Counts[applied] += p.Applied
+	if len(a.Streams) > 0 {
+		return nil
+	}
+	return v.leftovers(ctx, a)
+}
+
+// subject reads as much of an event as is needed to know what must follow from it.
+func (v *verifier) subject(e db.Evidence) subject {
+	s := subject{
+		finding:  finding{Stored: e.At, Conversation: e.Stream.Conversation},
+		stream:   e.Stream,
+		sequence: e.Sequence,
+		discard:  message.NewID(e.Source, e.EventID),
+		cloud:    e.Stream.Cloud(),
+		waits:    !e.Dispatched, settled: e.Settled, again: e.Again,
+	}
+	if e.Address != (message.Address{}) {
+		s.Workflow = v.identity.Workflow(e.Address)
+	}
+	if s.cloud {
+		var n message.Notification
+		if s.unreadable(json.Unmarshal(e.Body, &n)); n.Kind == message.AgentWrote && !n.Private {
+			s.parts = []message.ID{n.ID}
+		}
+		s.Message = n.ID
+		return s
+	}
+	var in message.Inbound
+	if s.unreadable(json.Unmarshal(e.Body, &in)); in.Kind == message.Wrote {
+		s.parts = conversation.Parts(in)
+	}
+	s.Message, s.closes = in.ID, in.Kind == message.Closed
+	return s
+}
+
+func (s *subject) unreadable(err error) {
+	if err != nil {
+		s.Detail = "what is stored cannot be read"
+		s.parts = []message.ID{s.discard}
+	}
+}
+
+// judge finds the place of the events of a chunk as far as Postgres knows it.
+func (v *verifier) judge(ctx context.Context) error {
+	chunk := v.chunk
+	v.chunk = nil
+	fates, err := v.fates(ctx, chunk)
+	if err != nil {
+		return err
+	}
+	for _, s := range chunk {
+		place, known := s.place(fates)
+		if !known && len(s.parts) == 0 && s.Workflow != "" && !s.closes {
+			if v.running == nil {
+				if v.running, err = v.runs.Running(ctx); err != nil {
+					return fmt.Errorf("list running conversations: %w", err)
+				}
+			}
+			place, known = applied, v.running[s.Workflow]
+		}
+		if !known {
+			v.left[s.Workflow] = append(v.left[s.Workflow], s)
+			continue
+		}
+		v.found(s, place)
+	}
+	return nil
+}
+
+func (v *verifier) found(s subject, place verdict) {
+	s.Verdict = place
+	if place == deadLetter {
+		v.buried[s.Message], v.buried[s.discard] = true, true
+	}
+	v.report.add(s.finding)
+}
+
+// fates looks up what is on record of the messages of some events.
+func (v *verifier) fates(ctx context.Context, all []subject) (map[message.ID]db.Fate, error) {
+	var ids []message.ID
+	for _, s := range all {
+		if ids = append(ids, s.parts...); len(s.parts) > 0 {
+			ids = append(ids, s.discard)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return v.records.Fates(ctx, ids)
+}
+
+// place is where an event is by the records of Postgres alone; known is false when
+// only its conversation can tell.
+func (s *subject) place(fates map[message.ID]db.Fate) (place verdict, known bool) {
+	count := map[db.Fate]int{}
+	for _, id := range s.parts {
+		count[fates[id]]++
+	}
+	done := count[db.FateDone] + count[db.FateAgain]
+	switch {
+	case s.again:
+		return uncertain, true
+	case len(s.parts) > 0 && done == len(s.parts) && count[db.FateAgain] > 0:
+		return uncertain, true
+	case len(s.parts) > 0 && done == len(s.parts) && s.cloud:
+		return delivered, true
+	case len(s.parts) > 0 && done == len(s.parts):
+		return published, true
+	case count[db.FateAnswered] > 0:
+		return answered, true
+	case count[db.FateDead] > 0, fates[s.discard] == db.FateDead:
+		return deadLetter, true
+	case count[db.FateSkipped] > 0:
+		return skipped, true
+	case count[db.FateRedriven] > 0, fates[s.discard] == db.FateRedriven:
+		s.Detail = "a dead letter that was put back"
+		return inLane, true
+	case s.waits && s.Workflow == "":
+		return unbound, true
+	case s.waits:
+		return inInbox, true
+	case s.settled && len(s.parts) == 0:
+		return applied, true
+	case s.settled:
+		s.Detail = "its conversation is over"
+		return missing, true
+	}
+	return missing, false
+}
+
+// asking is how many conversations are asked at the same time.
+const asking = 8
+
+// ask asks the conversations of what Postgres does not prove. What none of them has
+// may have reached its effect meanwhile: the records are read once more.
+func (v *verifier) ask(ctx context.Context) error {
+	var mu sync.Mutex
+	var lost []subject
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(asking)
+	for workflow, all := range v.left {
+		g.Go(func() error {
+			state, running, found, err := v.runs.State(ctx, workflow)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, s := range all {
+				place, detail := inLane, "its conversation cannot be asked now"
+				if err == nil {
+					place, detail = s.within(&state, running, found)
+				}
+				if s.Detail = detail; place == missing {
+					lost = append(lost, s)
+					continue
+				}
+				v.found(s, place)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for page := range slices.Chunk(lost, chunkSize) {
+		fates, err := v.fates(ctx, page)
+		if err != nil {
+			return err
+		}
+		for _, s := range page {
+			place, known := s.place(fates)
+			if !known {
+				place = missing
+			}
+			v.found(s, place)
+		}
+	}
+	return nil
+}
+
+// within is where an event is in the state of its conversation.
+func (s *subject) within(state *conversation.State, running, found bool) (verdict, string) {
+	if !found {
+		if len(s.parts) == 0 && !s.closes {
+			return applied, ""
+		}
+		return missing, "there is no conversation"
+	}
+	place, detail := s.waiting(state)
+	switch {
+	case (place == inLane || place == parked) && !running:
+		return missing, "left in a conversation that was ended from outside"
+	case place != missing:
+		return place, detail
+	case s.taken(state):
+		if len(s.parts) == 0 {
+			return applied, ""
+		}
+		return missing, "its conversation has taken it, and does not have it"
+	case running:
+		return inLane, "handed to its conversation, which has not taken it yet"
+	case len(s.parts) == 0 && !s.closes:
+		return applied, "" // it came when the conversation was over
+	}
+	return missing, "its conversation ended without it"
+}
+
+// taken says whether a conversation has applied the event.
+func (s *subject) taken(state *conversation.State) bool {
+	return slices.ContainsFunc(state.Applied, func(a message.Applied) bool { return a.Stream == s.stream && s.sequence <= a.Sequence })
+}
+
+// waiting looks for an event in everything in which one can wait.
+func (s *subject) waiting(state *conversation.State) (verdict, string) {
+	for _, b := range state.Behind {
+		if b.Stream == s.stream && b.After < s.sequence && s.sequence <= b.Last {
+			return inLane, "left in the inbox until there is room"
+		}
+	}
+	for _, l := range [...]*conversation.Lane{&state.ToCloud, &state.ToChannel} {
+		for i := range l.Queue {
+			switch {
+			case !slices.Contains(s.parts, l.Queue[i].ID):
+			case l.Parked != "":
+				return parked, l.Parked
+			default:
+				return inLane, fmt.Sprintf("number %d in its lane, after %d failed attempt(s)", i+1, l.Attempts)
+			}
+		}
+	}
+	for _, in := range state.Pending {
+		if in.ID == s.Message || slices.Contains(s.parts, in.ID) {
+			return inLane, "for the next conversation"
+		}
+	}
+	for _, d := range state.Dialogs {
+		if slices.ContainsFunc(d.Held, func(h conversation.Held) bool { return h.Notification.ID == s.Message }) {
+			return inLane, "waits for an earlier message"
+		}
+	}
+	if slices.ContainsFunc(state.Dead, func(c conversation.Command) bool { return slices.Contains(s.parts, c.ID) }) {
+		return deadLetter, ""
+	}
+	if slices.ContainsFunc(state.Notes, func(n message.Note) bool { return n.What == "answered" && n.Command == s.Message }) {
+		return answered, ""
+	}
+	return missing, ""
+}
+
+// leftovers adds the dead letters that never became an event.
+func (v *verifier) leftovers(ctx context.Context, a db.Accepted) error {
+	page := db.DeadRange{From: a.From, To: a.To, Limit: chunkSize}
+	for {
+		dead, err := v.records.DeadLetters(ctx, page)
+		if err != nil {
+			return err
+		}
+		for _, d := range dead {
+			if v.buried[d.ID] || commandOf(d) != nil {
+				continue
+			}
+			v.report.add(finding{Verdict: deadLetter, Message: d.ID, Stored: d.BuriedAt, Detail: "it never became an event"})
+		}
+		if len(dead) < page.Limit {
+			return nil
+		}
+		page.After = dead[len(dead)-1]
+	}
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"parley/conversation"
+	"parley/db"
+	"parley/message"
+	"parley/workflows"
+)
+
+const verifySynopsis = "[-from TIME] [-to TIME] | -conversation ID | -channel NAME -consumer ID | -workflow ID  [-json] [-list N]"
+
+// runVerify proves from Postgres and Temporal that every accepted event reached its
+// effect. Its exit status is 0 when all did, 1 when something is nowhere, 3 when
+// something is still on its way or waits for a person.
+func runVerify(ctx context.Context, p *process, args []string) error {
+	f := flag.NewFlagSet(p.command, flag.ContinueOnError)
+	from := f.String("from", "24h", "what was accepted since: a time such as 2026-01-31T15:04:05Z, or so long ago")
+	to := f.String("to", "0s", "what was accepted before: the same; now, if not given")
+	conversation := f.String("conversation", "", "only this cloud conversation's consumer, whenever")
+	channel := f.String("channel", "", "with -consumer: only this consumer, whenever")
+	consumer := f.String("consumer", "", "with -channel: the consumer's identity there")
+	workflow := f.String("workflow", "", "only this conversation, by its workflow ID, whenever")
+	asJSON := f.Bool("json", false, "write JSON")
+	most := f.Int("list", 100, "how many of those that are not at their effect are listed")
+	if err := arguments(f, verifySynopsis, args, 0); err != nil {
+		return err
+	}
+	began := time.Now()
+	a := db.Accepted{}
+	var bad error
+	a.From, bad = moment(*from, began)
+	if until, err := moment(*to, began); err != nil || bad != nil {
+		return errUsage{cmp.Or(bad, err).Error()}
+	} else {
+		a.To = until
+	}
+	store, c, identity, err := p.records(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	defer c.Close()
+	asked := temporalRuns{c, namespaceOf(p)}
+	addr := message.Address{Channel: *channel, Consumer: *consumer}
+	if *workflow != "" {
+		state, _, found, err := asked.State(ctx, *workflow)
+		if err != nil || !found {
+			return errors.Join(fmt.Errorf("workflow %s cannot be asked for its address", *workflow), err)
+		}
+		addr = state.Address
+	}
+	if one := addr != (message.Address{}); one || *conversation != "" {
+		if a.Streams, err = store.StreamsOf(ctx, addr, *conversation); err != nil {
+			return err
+		}
+		if len(a.Streams) == 0 {
+			return errors.New("nothing was ever accepted for it")
+		}
+	}
+	v := &verifier{records: store, runs: asked, identity: identity, report: &report{Counts: map[verdict]int64{}, Findings: []finding{}, most: *most}}
+	if err := v.verify(ctx, a); err != nil {
+		return err
+	}
+	if *asJSON {
+		err = v.report.writeJSON(p.out, time.Since(began))
+	} else {
+		err = v.report.write(p.out, time.Since(began))
+	}
+	if status := v.report.status(); err == nil && status != 0 {
+		return status
+	}
+	return err
+}
+
+// moment reads a time, or a duration before now.
+func moment(s string, now time.Time) (time.Time, error) {
+	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is neither a time such as 2026-01-31T15:04:05Z nor a duration such as 36h", s)
+	}
+	return t, nil
+}
+
+// records opens what tells where things are: Postgres and Temporal.
+func (p *process) records(ctx context.Context) (*db.Store, client.Client, workflows.Identity, error) {
+	config, err := LoadMigrate(p.lookuper(), p.env)
+	if err != nil {
+		return nil, nil, workflows.Identity{}, err
+	}
+	store, err := openStore(ctx, p, config)
+	if err != nil {
+		return nil, nil, workflows.Identity{}, err
+	}
+	key, err := store.DigestKey(ctx)
+	if err != nil {
+		store.Close()
+		return nil, nil, workflows.Identity{}, err
+	}
+	c, err := dial(config.Temporal, p.log)
+	if err != nil {
+		store.Close()
+		return nil, nil, workflows.Identity{}, err
+	}
+	return store, c, workflows.Identity{Key: key}, nil
+}
+
+func namespaceOf(p *process) string {
+	s := newSettings(p.lookuper())
+	return cmp.Or(s.temporal(p.env).Namespace, client.DefaultNamespace)
+}
+
+// temporalRuns asks a Temporal server about conversations.
+type temporalRuns struct {
+	client    client.Client
+	namespace string
+}
+
+// Running pages through the conversations that are going on. One that began in the
+// last seconds may not be listed yet: it is then asked itself.
+func (t temporalRuns) Running(ctx context.Context) (map[string]bool, error) {
+	running := map[string]bool{}
+	request := &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: t.namespace, PageSize: 1000, Query: `WorkflowType = "` + workflows.Type + `" AND ExecutionStatus = "Running"`,
+	}
+	for {
+		page, err := t.client.ListWorkflow(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page.Executions {
+			running[e.Execution.WorkflowId] = true
+		}
+		if request.NextPageToken = page.NextPageToken; len(request.NextPageToken) == 0 {
+			return running, nil
+		}
+	}
+}
+
+// queryWithin bounds one query: a conversation that no worker has in memory is
+// re-executed first.
+const queryWithin = 10 * time.Second
+
+// State asks the newest run at a workflow ID, also one that has ended.
+func (t temporalRuns) State(ctx context.Context, workflowID string) (s conversation.State, running, found bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, queryWithin)
+	defer cancel()
+	described, err := t.client.DescribeWorkflowExecution(ctx, workflowID, "")
+	if gone := new(serviceerror.NotFound); errors.As(err, &gone) {
+		return s, false, false, nil
+	}
+	if err != nil {
+		return s, false, false, err
+	}
+	info := described.WorkflowExecutionInfo
+	got, err := t.client.QueryWorkflow(ctx, workflowID, info.Execution.RunId, workflows.StateQuery)
+	if err == nil {
+		err = got.Get(&s)
+	}
+	return s, info.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING, true, err
+}
+
+// write shows the counts by verdict, and where each is that is not at its effect.
+func (r *report) write(w io.Writer, took time.Duration) error {
+	var total, open int64
+	for _, v := range verdicts {
+		n := r.Counts[v]
+		if total += n; !v.proven() || v == uncertain {
+			open += n
+		}
+		fmt.Fprintf(w, "%-12s %10d\n", v, n)
+	}
+	fmt.Fprintf(w, "%-12s %10d   in %s\n", "accepted", total, took.Round(time.Millisecond))
+	for _, f := range r.Findings {
+		fmt.Fprintf(w, "%-12s %s  %s  %s %s %s\n", f.Verdict, f.Message, f.Stored.UTC().Format(time.RFC3339), f.Workflow, f.Conversation, f.Detail)
+	}
+	var err error
+	if rest := open - int64(len(r.Findings)); rest > 0 {
+		_, err = fmt.Fprintf(w, "and %d more: -list shows more of them\n", rest)
+	}
+	return err
+}
+
+func (r *report) writeJSON(w io.Writer, took time.Duration) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(struct {
+		*report
+		Status  int     `json:"status"`
+		Seconds float64 `json:"seconds"`
+	}{r, int(r.status()), took.Seconds()})
+}
