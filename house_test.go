@@ -32,6 +32,7 @@ var rooms = map[string]struct{ may, never []string }{
 	"cmd": {may: []string{"activities", "api", "channels", "conversation", "db", "fault", "liveperson", "message", "relay",
 		"simulator", "worker", "workflows"}},
 	"bench":   {may: []string{"simulator"}},
+	"model":   {may: []string{"conversation", "message", "fault"}, never: []string{"go.temporal.io", "github.com/jackc/pgx", "net", "os"}},
 	"e2e":     {may: []string{"simulator"}},
 	"torture": {may: []string{"simulator"}},
 }
