@@ -141,6 +141,8 @@ func runWorker(ctx context.Context, p *process, args []string) error {
 	if err != nil {
 		return err
 	}
+	tasks := newTaskMetrics()
+	config.Temporal.MetricsHandler = tasks.handler()
 	r, err := open(ctx, p, config)
 	if err != nil {
 		return err
@@ -150,13 +152,14 @@ func runWorker(ctx context.Context, p *process, args []string) error {
 	if err != nil {
 		return err
 	}
-	return r.serveWorker(ctx, p, private)
+	return r.serveWorker(ctx, p, private, tasks)
 }
 
-func (r *rooms) serveWorker(ctx context.Context, p *process, private net.Listener) error {
+func (r *rooms) serveWorker(ctx context.Context, p *process, private net.Listener, tasks *taskMetrics) error {
 	ops := api.NewOps(p.log,
 		api.Check{Name: "database", Ping: r.store.Ready},
 		api.Check{Name: "temporal", Ping: func(ctx context.Context) error { return reachable(ctx, r.temporal) }})
+	tasks.register(ops.Registry())
 	last, stopLast := context.WithCancel(context.WithoutCancel(ctx))
 	var g errgroup.Group
 	g.Go(func() error { return ops.Serve(last, private) })
