@@ -44,7 +44,7 @@ const (
 
 // Settings is what the configuration says about a conversation. It travels with
 // the state, so that a run is judged by the settings it started with, whatever
-// a later deployment says; the next conversation takes the new ones.
+// a later deployment says. A run that the relay starts takes the new ones.
 type Settings struct {
 	Account       string        `json:"account"`
 	Language      string        `json:"language,omitempty"` // BCP 47, of our own texts

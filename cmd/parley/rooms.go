@@ -160,6 +160,10 @@ func settingsFor(c Config, p *process) (map[string]conversation.Settings, error)
 	}
 	accounts := map[string]Account{}
 	for _, a := range c.Accounts {
+		if conversation.SurveyMode(a.Survey) == conversation.SurveyCloud {
+			p.log.Warn("the cloud's own survey is not carried yet: conversations close without a question",
+				"variable", "PARLEY_ACCOUNT_"+variable(a.Name)+"_SURVEY")
+		}
 		accounts[a.Name] = a
 	}
 	out := map[string]conversation.Settings{}
