@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -294,27 +295,30 @@ func (s *stack) close(keep bool) {
 	_ = os.RemoveAll(s.folder)
 }
 
-// metrics reads a process's metrics: the sum over all labels of each name.
-func (s *stack) metrics(ctx context.Context, v *service) (map[string]float64, error) {
+// scrape reads a process's metrics as they are.
+func (s *stack) scrape(ctx context.Context, v *service) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+v.ops+"/metrics", nil)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	response, err := s.post.Do(request)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer response.Body.Close()
 	b, err := io.ReadAll(response.Body)
+	return string(b), err
+}
+
+// metrics reads a process's metrics: the sum over all labels of each name.
+func (s *stack) metrics(ctx context.Context, v *service) (map[string]float64, error) {
+	text, err := s.scrape(ctx, v)
 	out := map[string]float64{}
-	for line := range strings.SplitSeq(string(b), "\n") {
-		name, rest, _ := strings.Cut(line, " ")
-		name, _, labelled := strings.Cut(name, "{")
-		if labelled {
-			rest = line[strings.LastIndexByte(line, '}')+1:]
-		}
-		var value float64
-		if _, err := fmt.Sscan(strings.TrimSpace(rest), &value); err == nil && !strings.HasPrefix(line, "#") {
+	for line := range strings.SplitSeq(text, "\n") {
+		name, _, _ := strings.Cut(line, " ")
+		name, _, _ = strings.Cut(name, "{")
+		value, parseErr := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
+		if parseErr == nil && !strings.HasPrefix(line, "#") {
 			out[name] += value
 		}
 	}

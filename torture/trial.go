@@ -23,6 +23,14 @@ func scenarios() []scenario {
 	return []scenario{
 		{"worker-kill", "kill -9 of a worker, again and again, under load", workerKill, 5 * time.Minute},
 		{"api-kill", "kill -9 of an api, again and again, under load; senders repeat what got no 2xx", apiKill, 5 * time.Minute},
+		{"sent-not-recorded", "kill -9 of the workers exactly between accepted and recorded; with the proof arriving, and without", sentNotRecorded, 5 * time.Minute},
+		{"postgres-kill", "kill -9 of Postgres with all its processes, and restart", postgresKill, 5 * time.Minute},
+		{"postgres-stop", "Postgres stands still (SIGSTOP)", postgresStop, 5 * time.Minute},
+		{"temporal-away", "Temporal cut off, then kill -9", temporalAway, 5 * time.Minute},
+		{"liveperson-down", "503, then a storm of 429, then 20 % random 5xx, half of them after the effect", livepersonDown, 5 * time.Minute},
+		{"tokens", "AppJWT that live for seconds, ConsumerJWS refused at random", tokens, 5 * time.Minute},
+		{"webhooks-wild", "every webhook five times, shuffled, before the answer that announces it; one not at all", webhooksWild, 5 * time.Minute},
+		{"replay-burst", "webhooks held back, then all at once, among new ones", replayBurst, 5 * time.Minute},
 	}
 }
 
