@@ -31,6 +31,10 @@ func (f *far) call(ctx context.Context, method, path string, in, out any) error 
 	if err != nil {
 		return err
 	}
+	return f.do(r, out)
+}
+
+func (f *far) do(r *http.Request, out any) error {
 	response, err := f.http.Do(r)
 	if err != nil {
 		return err
@@ -41,7 +45,7 @@ func (f *far) call(ctx context.Context, method, path string, in, out any) error 
 		return err
 	}
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s: %d %s", method, path, response.StatusCode, b)
+		return fmt.Errorf("%s %s: %d %s", r.Method, r.URL.Path, response.StatusCode, b)
 	}
 	if out == nil {
 		return nil

@@ -16,6 +16,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -293,6 +294,14 @@ func (s *stack) close(keep bool) {
 		_ = os.RemoveAll(target)
 	}
 	_ = os.RemoveAll(s.folder)
+}
+
+// tool runs one of Parley's commands for people to its end.
+func (s *stack) tool(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, s.parley, args...)
+	cmd.Env = s.environ(map[string]string{"PARLEY_LOG_LEVEL": "error"})
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // scrape reads a process's metrics as they are.

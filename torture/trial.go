@@ -31,6 +31,14 @@ func scenarios() []scenario {
 		{"tokens", "AppJWT that live for seconds, ConsumerJWS refused at random", tokens, 5 * time.Minute},
 		{"webhooks-wild", "every webhook five times, shuffled, before the answer that announces it; one not at all", webhooksWild, 5 * time.Minute},
 		{"replay-burst", "webhooks held back, then all at once, among new ones", replayBurst, 5 * time.Minute},
+		{"poison", "webhooks with a valid signature and an impossible content", poison, 5 * time.Minute},
+		{"channel-dead", "one channel refuses everything, its conversations are chatty", channelDead, 5 * time.Minute},
+		{"long-conversation", "one conversation of very many messages", longConversation, 5 * time.Minute},
+		{"many-open", "very many open conversations, workers started cold", manyOpen, 5 * time.Minute},
+		{"sigterm", "every process stopped in the ordinary way, under load", sigterm, 5 * time.Minute},
+		{"rules-version", "newer rules deployed under load; then incompatible ones by mistake, and back", rulesVersion, 10 * time.Minute},
+		{"clock", "the clocks of one api and one worker ten minutes ahead", clockOff, 10 * time.Minute},
+		{"hostile-clients", "slow headers, slow bodies, endless bodies", hostileClients, 5 * time.Minute},
 	}
 }
 
