@@ -130,7 +130,13 @@ func (s *stack) recovery(what string, since time.Time, p *phone, conversation st
 	text := fmt.Sprintf("words after %s, %d", what, time.Now().UnixNano())
 	_, err := p.send(text, true)
 	assert.NoError(s.t, err)
-	s.onDesk(conversation, text)
+	eventuallyWithin(s.t, 3*patience, "a message gets through", func() error {
+		d, err := s.detail(conversation)
+		if _, ok := event(d, text); err == nil && !ok {
+			err = errNotYet
+		}
+		return err
+	})
 	s.t.Logf("%s: a message was with the agent again after %s", what, time.Since(since).Round(time.Millisecond))
 }
 
