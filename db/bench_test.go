@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"parley/message"
 )
@@ -135,4 +137,29 @@ func inParallel(b *testing.B, clients int, f func(ctx context.Context, n int64) 
 	}
 	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "per-second")
 	b.StopTimer()
+}
+
+// latencies stores events at 200 a second, whether or not those before are through, for a while.
+func latencies(b *testing.B, s *Store, n *atomic.Int64, during time.Duration) (p50, p99 time.Duration, count int) {
+	b.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	took := make(chan time.Duration, 100_000)
+	var g errgroup.Group
+	for until := time.Now().Add(during); time.Now().Before(until); {
+		due := <-tick.C
+		g.Go(func() error {
+			_, err := s.Append(context.Background(), arrival(benchEvent(n.Add(1))))
+			took <- time.Since(due)
+			return err
+		})
+	}
+	require.NoError(b, g.Wait())
+	close(took)
+	var all []time.Duration
+	for d := range took {
+		all = append(all, d)
+	}
+	slices.Sort(all)
+	return all[len(all)/2].Round(10 * time.Microsecond), all[len(all)*99/100].Round(10 * time.Microsecond), len(all)
 }
