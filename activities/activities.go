@@ -79,6 +79,8 @@ type Activities struct {
 	Clouds   map[string]Cloud   // by account
 	Channels map[string]Channel // by name
 	Store    Store
+	Trimmer  Trimmer
+	Observer Observer      // may be nil
 	Grace    time.Duration // how long an uncertain send waits for its echo
 	Log      *slog.Logger
 }
@@ -123,7 +125,7 @@ func (a *Activities) Finish(ctx context.Context, in Ending) error {
 		}
 	}
 	if len(in.Notes) > 0 {
-		if err := a.Store.Note(ctx, in.Notes); err != nil {
+		if err := a.noted(ctx, in.Notes); err != nil {
 			return forTemporal(err)
 		}
 	}

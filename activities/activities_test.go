@@ -52,7 +52,7 @@ func (l *ledger) Intend(_ context.Context, ids []message.ID) ([]message.Entry, e
 		e, there := l.entries[id]
 		if !there || e.State == message.Undone {
 			l.entries[id] = message.Entry{Command: id, State: message.Intended, Since: time.Now()}
-			e = message.Entry{Command: id}
+			e = message.Entry{Command: id, Outcome: message.Outcome{Parts: e.Outcome.Parts}}
 		}
 		out = append(out, e)
 	}

@@ -19,7 +19,7 @@ func (a *Activities) ToChannel(ctx context.Context, in Batch) (Returned, error) 
 	if err := a.noted(ctx, in.Notes); err != nil {
 		return Returned{Stop: stop(err), Unnoted: true}, nil
 	}
-	return a.run(ctx, in.Commands, &channelSender{a, channel, in}), nil
+	return a.returns(conversation.ChannelLane, a.run(ctx, in.Commands, &channelSender{a, channel, in}))
 }
 
 // channelSender does commands of one batch on one channel.

@@ -29,14 +29,18 @@ func (a *Activities) ToCloud(ctx context.Context, in Batch) (Returned, error) {
 	if err := a.noted(ctx, in.Notes); err != nil {
 		return Returned{Stop: stop(err), Unnoted: true}, nil
 	}
-	return a.run(ctx, in.Commands, &cloudSender{a, cloud, in, ""}), nil
+	return a.returns(conversation.CloudLane, a.run(ctx, in.Commands, &cloudSender{a, cloud, in, ""}))
 }
 
 func (a *Activities) noted(ctx context.Context, notes []message.Note) error {
 	if len(notes) == 0 {
 		return nil
 	}
-	return a.Store.Note(ctx, notes)
+	if err := a.Store.Note(ctx, notes); err != nil {
+		return err
+	}
+	a.missed(ctx, notes)
+	return nil
 }
 
 // cloudSender does commands of one batch at one account.

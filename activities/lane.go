@@ -133,7 +133,11 @@ func (a *Activities) do(ctx context.Context, c *conversation.Command, e message.
 		return e.Outcome, nil
 	}
 	if c.Bury != "" {
-		return message.Outcome{Sequence: -1}, a.Store.Bury(ctx, []message.DeadLetter{s.bury(c)})
+		if err := a.Store.Bury(ctx, []message.DeadLetter{s.bury(c)}); err != nil {
+			return message.Outcome{}, err
+		}
+		a.observer().Buried(c.Lane())
+		return message.Outcome{Sequence: -1}, nil
 	}
 	c.Done = max(c.Done, e.Outcome.Parts)
 	note := marked(e)
@@ -157,6 +161,7 @@ func (a *Activities) do(ctx context.Context, c *conversation.Command, e message.
 				return message.Outcome{}, err
 			}
 			note = again
+			a.observer().Uncertain()
 			a.Log.WarnContext(ctx, "sending again without a confirmation: possibly doubled", "message", c.ID)
 		}
 	}

@@ -24,6 +24,9 @@ type Held struct {
 	Notification message.Notification `json:"notification"`
 }
 
+// NoteGap is the line of the journal for sequences that were waited for in vain.
+const NoteGap = "gap"
+
 // keepDialogs bounds how many dialogs' order is remembered.
 const keepDialogs = 8
 
@@ -133,7 +136,7 @@ func (s *State) release(at time.Time) {
 			}
 			if missing {
 				s.Counts.Gaps++
-				s.note(at, head.Notification.ID, "gap",
+				s.note(at, head.Notification.ID, NoteGap,
 					fmt.Sprintf("sequences %d–%d did not arrive in time", d.Next, head.Notification.Sequence-1))
 				d.Next = head.Notification.Sequence
 			}

@@ -116,7 +116,7 @@ func (s *State) redrive(id message.ID, at time.Time) {
 			return
 		}
 		c.Bury, c.Code, c.Again = "", "", true
-		s.lane(c.lane()).push(c)
+		s.lane(c.Lane()).push(c)
 		return
 	}
 	for _, l := range [...]*Lane{&s.ToCloud, &s.ToChannel} {
@@ -152,8 +152,8 @@ func (s *State) skip(id message.ID) {
 	}
 }
 
-// lane says on which lane a command belongs.
-func (c *Command) lane() LaneName {
+// Lane says on which lane a command belongs.
+func (c *Command) Lane() LaneName {
 	if c.Kind == Deliver || c.Kind == Ask {
 		return ChannelLane
 	}

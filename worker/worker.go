@@ -43,5 +43,7 @@ func New(c client.Client, a *activities.Activities, cfg Config) worker.Worker {
 	w.RegisterActivityWithOptions(a.ToChannel, activity.RegisterOptions{Name: "ToChannel"})
 	w.RegisterActivityWithOptions(a.Fetch, activity.RegisterOptions{Name: "Fetch"})
 	w.RegisterActivityWithOptions(a.Finish, activity.RegisterOptions{Name: "Finish"})
+	w.RegisterWorkflowWithOptions(workflows.Housekeeping, workflow.RegisterOptions{Name: workflows.HousekeepingType})
+	w.RegisterActivityWithOptions(a.Trim, activity.RegisterOptions{Name: "Trim"})
 	return w
 }
