@@ -28,7 +28,16 @@ type Config struct {
 	Accounts []Account
 	Channels []Channel
 
+	Keep Keep // what housekeeping leaves
+
 	Warnings []string // what is set and probably not meant, one line each
+}
+
+// Keep is how long rows are kept once they are finished.
+type Keep struct {
+	Inbox   time.Duration // and so long a redelivery is recognised
+	Ledger  time.Duration // and echoes
+	Journal time.Duration // and dead letters that are settled, and conversations that are over
 }
 
 // Account is one account of the Conversational Cloud.
@@ -92,6 +101,7 @@ const (
 	temporal
 	service // accounts, channels and how they are handled
 	public  // the public listener
+	tidying // what housekeeping leaves
 )
 
 // LoadAPI reads what "parley api" uses. The error is a *ConfigError.
@@ -104,9 +114,13 @@ func LoadWorker(l envconfig.Lookuper, environ []string) (Config, error) {
 	return load(l, environ, database|temporal|service, defaultWorkerOps)
 }
 
-// LoadMigrate reads what "parley migrate" and the tools for people use. The error
-// is a *ConfigError.
+// LoadMigrate reads what "parley migrate" uses. The error is a *ConfigError.
 func LoadMigrate(l envconfig.Lookuper, environ []string) (Config, error) {
+	return load(l, environ, database|temporal|tidying, "")
+}
+
+// LoadTool reads what the tools for people use. The error is a *ConfigError.
+func LoadTool(l envconfig.Lookuper, environ []string) (Config, error) {
 	return load(l, environ, database|temporal, "")
 }
 
@@ -126,6 +140,8 @@ func load(l envconfig.Lookuper, environ []string, used part, ops string) (Config
 	s.service(&c, ops)
 	s.idle = used&public == 0
 	s.public(&c)
+	s.idle = used&tidying == 0
+	c.Keep = s.keep()
 	s.warnings = s.strangers(environ)
 	c.Warnings = s.warnings
 	return c, s.err()
@@ -204,6 +220,18 @@ func (s *settings) public(c *Config) {
 	if c.APIAddr == c.OpsAddr && !strings.HasSuffix(c.APIAddr, ":0") {
 		s.problem("PARLEY_OPS_ADDR", "is the same as PARLEY_API_ADDR; give the operators' listener an address of its own")
 	}
+}
+
+// leastInbox is how long a provider may repeat a webhook, and a day.
+const leastInbox = 8
+
+func (s *settings) keep() Keep {
+	const inbox, ledger, journal = "PARLEY_KEEP_INBOX", "PARLEY_KEEP_LEDGER", "PARLEY_KEEP_JOURNAL"
+	k := Keep{Inbox: s.days(inbox, 10, leastInbox), Ledger: s.days(ledger, 30, leastInbox), Journal: s.days(journal, 90, 1)}
+	if k.Ledger < k.Inbox {
+		s.problem(ledger, "is less than %s; what is still in the inbox must be known to have been sent: keep the ledger at least as long", inbox)
+	}
+	return k
 }
 
 // publicURL reads PARLEY_PUBLIC_URL, which only Twilio cannot do without: it signs

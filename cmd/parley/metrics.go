@@ -3,6 +3,8 @@ package main
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"parley/conversation"
+	"parley/fault"
 	"parley/relay"
 )
 
@@ -56,4 +58,38 @@ func (c *relayCollector) Collect(out chan<- prometheus.Metric) {
 	for _, r := range c.rows {
 		out <- prometheus.MustNewConstMetric(r.desc, r.kind, r.value(s))
 	}
+}
+
+// observer counts what the activities of this process tell.
+type observer struct {
+	gaps, uncertain      prometheus.Counter
+	dead, waits, trimmed *prometheus.CounterVec
+}
+
+func observe(r prometheus.Registerer) *observer {
+	counter := func(name, help string) prometheus.CounterOpts {
+		return prometheus.CounterOpts{Name: "parley_" + name, Help: help}
+	}
+	o := &observer{
+		gaps:      prometheus.NewCounter(counter("gaps_total", "Times an agent's earlier message was waited for in vain.")),
+		uncertain: prometheus.NewCounter(counter("uncertain_total", "Messages sent again without a confirmation: possibly doubled.")),
+		dead:      prometheus.NewCounterVec(counter("dead_letters_total", "Messages that will not be tried again by themselves."), []string{"lane"}),
+		waits:     prometheus.NewCounterVec(counter("lane_waits_total", "Times a lane began to wait after a failure."), []string{"lane", "class"}),
+		trimmed:   prometheus.NewCounterVec(counter("trimmed_rows_total", "Old rows that housekeeping has deleted."), []string{"table"}),
+	}
+	for _, lane := range [...]conversation.LaneName{conversation.CloudLane, conversation.ChannelLane} {
+		o.dead.WithLabelValues(string(lane)) // shown before there is one: an alert needs the step from 0
+	}
+	r.MustRegister(o.gaps, o.uncertain, o.dead, o.waits, o.trimmed)
+	return o
+}
+
+func (o *observer) Gap()                              { o.gaps.Inc() }
+func (o *observer) Uncertain()                        { o.uncertain.Inc() }
+func (o *observer) Buried(lane conversation.LaneName) { o.dead.WithLabelValues(string(lane)).Inc() }
+func (o *observer) Waits(lane conversation.LaneName, class fault.Class) {
+	o.waits.WithLabelValues(string(lane), string(class)).Inc()
+}
+func (o *observer) Trimmed(table string, rows int) {
+	o.trimmed.WithLabelValues(table).Add(float64(rows))
 }

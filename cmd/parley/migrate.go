@@ -53,6 +53,10 @@ func runMigrate(ctx context.Context, p *process, args []string) error {
 	if err := patiently(ctx, p, "Temporal", func() error { return prepareTemporal(ctx, c, namespace) }); err != nil {
 		return err
 	}
+	// A namespace made just now is not known everywhere at once.
+	if err := patiently(ctx, p, "Temporal's schedules", func() error { return scheduleHousekeeping(ctx, c, config.Keep) }); err != nil {
+		return err
+	}
 	p.log.Info("Postgres and Temporal are up to date", "namespace", namespace)
 	return nil
 }

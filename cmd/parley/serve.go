@@ -127,10 +127,14 @@ func (r *rooms) presence(p *process, ops *api.Ops) *api.Presence {
 
 // late journals events that came when their conversation was over.
 func (r *rooms) late(ctx context.Context, d message.Dispatch) error {
-	return r.store.Note(ctx, []message.Note{{
+	err := r.store.Note(ctx, []message.Note{{
 		At: time.Now(), Address: d.Address, Account: d.Stream.Account, Conversation: d.Stream.Conversation,
 		What: "late", Detail: fmt.Sprintf("%d event(s) after the conversation was over", len(d.Events)),
 	}})
+	if err != nil {
+		return err
+	}
+	return r.store.Settled(ctx, d.Stream, d.Events[len(d.Events)-1].Sequence)
 }
 
 func runWorker(ctx context.Context, p *process, args []string) error {
@@ -170,7 +174,8 @@ func (r *rooms) serveWorker(ctx context.Context, p *process, private net.Listene
 		clouds[name] = c
 	}
 	w := worker.New(r.temporal, &activities.Activities{
-		Clouds: clouds, Channels: r.channelPolicies(), Store: r.store, Grace: r.config.EchoGrace, Log: p.log,
+		Clouds: clouds, Channels: r.channelPolicies(), Store: r.store, Trimmer: r.store, Observer: observe(ops.Registry()),
+		Grace: r.config.EchoGrace, Log: p.log,
 	}, worker.Defaults)
 	if err := waitForTemporal(ctx, p, r.temporal); err != nil {
 		return err

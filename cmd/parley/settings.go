@@ -241,6 +241,25 @@ func (s *settings) duration(name string, standard, least, most time.Duration) ti
 	return standard
 }
 
+// days reads a number of days, with or without a "d".
+func (s *settings) days(name string, standard, least int) time.Duration {
+	const day, most = 24 * time.Hour, 3650
+	v := s.text(name, "")
+	if v == "" {
+		return time.Duration(standard) * day
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(v, "d"))
+	switch {
+	case err != nil:
+		s.problem(name, `%q is not a number of days; write digits only, such as "30"`, v)
+	case n < least || n > most:
+		s.problem(name, "%d is out of range; choose between %d and %d days", n, least, most)
+	default:
+		return time.Duration(n) * day
+	}
+	return time.Duration(standard) * day
+}
+
 func (s *settings) bytes(name string, standard, most int64) int64 {
 	v := s.text(name, "")
 	if v == "" {

@@ -100,7 +100,7 @@ func moment(s string, now time.Time) (time.Time, error) {
 
 // records opens what tells where things are: Postgres and Temporal.
 func (p *process) records(ctx context.Context) (*db.Store, client.Client, workflows.Identity, error) {
-	config, err := LoadMigrate(p.lookuper(), p.env)
+	config, err := LoadTool(p.lookuper(), p.env)
 	if err != nil {
 		return nil, nil, workflows.Identity{}, err
 	}
