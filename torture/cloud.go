@@ -9,7 +9,7 @@ import (
 	"parley/simulator"
 )
 
-// livepersonDown has the cloud answer 503 for a while, then 429 to nearly all, then
+// livepersonDown has the cloud answer 503 for a while, then 429 to every other call, then
 // 5xx at random, half of them after the effect.
 func livepersonDown(ctx context.Context, t *trial) error {
 	c, err := t.open(ctx, pick(t, 30, 200), "")
@@ -29,7 +29,7 @@ func livepersonDown(ctx context.Context, t *trial) error {
 		most    float64 // calls a second for each conversation
 	}{
 		{"503", pick(t, 12*time.Second, 10*time.Minute), []simulator.Rule{{Class: "send", Do: "fail-before", Status: 503}}, .3},
-		{"429", pick(t, 10*time.Second, 2*time.Minute), []simulator.Rule{{Class: "send", Do: "throttle", RetryAfter: 2, Probability: .8}}, 3},
+		{"429", pick(t, 10*time.Second, 2*time.Minute), []simulator.Rule{{Class: "send", Do: "throttle", RetryAfter: 2, Probability: .5}}, 3},
 		{"5xx at random", pick(t, 12*time.Second, 2*time.Minute), []simulator.Rule{
 			{Class: "send", Do: "fail-before", Status: 500, Probability: .1}, {Class: "send", Do: "fail-after", Status: 502, Probability: .1}}, 0},
 	}

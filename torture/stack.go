@@ -47,7 +47,6 @@ type stack struct {
 	client   client.Client
 	post     *http.Client
 	key      []byte // of the http channel
-	closers  []func()
 }
 
 // service is one of Parley's processes, under the same addresses however often it

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// temporalAway cuts Parley off from Temporal, and then kills the server, again and
+// temporalAway slows Temporal down, cuts Parley off from it, and then kills the server, again and
 // again. Acknowledging goes on as if nothing were.
 func temporalAway(ctx context.Context, t *trial) error {
 	c, err := t.open(ctx, pick(t, 30, 200), "")
@@ -29,7 +29,11 @@ func temporalAway(ctx context.Context, t *trial) error {
 		away = append(away, [2]time.Time{from, time.Now()})
 		return err
 	}
-	err = outage(t.wire.cut, pick(t, 15*time.Second, 5*time.Minute), t.wire.mend)
+	// Slow first: every answer of Temporal's takes a while.
+	err = t.wire.slow(300 * time.Millisecond)
+	pause(ctx, pick(t, 5*time.Second, 30*time.Second))
+	t.wire.quicken(ctx)
+	err = errors.Join(err, outage(t.wire.cut, pick(t, 15*time.Second, 5*time.Minute), t.wire.mend))
 	for range pick(t, 1, 3) {
 		pause(ctx, pick(t, 3*time.Second, 15*time.Second))
 		err = errors.Join(err, outage(t.temporal.process.kill, time.Second, func() error { return t.temporal.start(ctx) }))

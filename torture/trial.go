@@ -26,7 +26,7 @@ func scenarios() []scenario {
 		{"sent-not-recorded", "kill -9 of the workers exactly between accepted and recorded; with the proof arriving, and without", sentNotRecorded, 5 * time.Minute},
 		{"postgres-kill", "kill -9 of Postgres with all its processes, and restart", postgresKill, 5 * time.Minute},
 		{"postgres-stop", "Postgres stands still (SIGSTOP)", postgresStop, 5 * time.Minute},
-		{"temporal-away", "Temporal cut off, then kill -9", temporalAway, 5 * time.Minute},
+		{"temporal-away", "Temporal slow, then cut off, then kill -9", temporalAway, 5 * time.Minute},
 		{"liveperson-down", "503, then a storm of 429, then 20 % random 5xx, half of them after the effect", livepersonDown, 5 * time.Minute},
 		{"tokens", "AppJWT that live for seconds, ConsumerJWS refused at random", tokens, 5 * time.Minute},
 		{"webhooks-wild", "every webhook five times, shuffled, before the answer that announces it; one not at all", webhooksWild, 5 * time.Minute},

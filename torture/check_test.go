@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestWhatDoesNotMatchIsTold(t *testing.T) {
+	t.Parallel()
+	sent := []string{"a", "b", "c"}
+	for name, tt := range map[string]struct {
+		got  []string
+		want tally
+	}{
+		"all of it":         {[]string{"a", "b", "c"}, tally{sent: 3, arrived: 3}},
+		"nothing":           {nil, tally{sent: 3, lost: 3}},
+		"one lost":          {[]string{"a", "c"}, tally{sent: 3, arrived: 2, lost: 1}},
+		"one twice":         {[]string{"a", "b", "b", "c"}, tally{sent: 3, arrived: 4, doubled: 1}},
+		"one again, later":  {[]string{"a", "b", "c", "a"}, tally{sent: 3, arrived: 4, doubled: 1}},
+		"two exchanged":     {[]string{"b", "a", "c"}, tally{sent: 3, arrived: 3, moved: 1}},
+		"one from nowhere":  {[]string{"a", "b", "x", "c"}, tally{sent: 3, arrived: 4, strays: 1}},
+		"all of it at once": {[]string{"c", "c", "x"}, tally{sent: 3, arrived: 3, lost: 2, doubled: 1, strays: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got tally
+			got.compare(sent, tt.got, "here")
+			assert.Equal(t, got.clean(), got.example == "")
+			assert.Equal(t, name == "all of it", got.clean())
+			got.example = ""
+			assert.Equal(t, tt.want, got)
+		})
+	}
+}
+
+func TestScenariosAreChosenByName(t *testing.T) {
+	t.Parallel()
+	all, err := choose("")
+	require.NoError(t, err)
+	assert.Len(t, all, len(scenarios()))
+	some, err := choose("api-kill,worker-kill")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"worker-kill", "api-kill"}, []string{some[0].name, some[1].name})
+	_, err = choose("worker-kill,nothing")
+	assert.ErrorContains(t, err, `"nothing"`)
+}
+
+func TestAnInterruptedRunLeavesATrueTable(t *testing.T) {
+	t.Parallel()
+	r := newReport(options{short: true})
+	r.rows = []result{{name: "worker-kill", what: "w", verdict: failed, failures: []string{"one | lost"}, took: time.Second}}
+	var b strings.Builder
+	r.print(&b)
+	assert.True(t, r.failed())
+	assert.Contains(t, b.String(), "| FAILED |")
+	assert.Contains(t, b.String(), "**one / lost**")
+	assert.Equal(t, len(scenarios())-1, strings.Count(b.String(), "| not run |"))
+	assert.NotContains(t, b.String(), "| passed |")
+}
+
+func TestQuantilesOfAHistogram(t *testing.T) {
+	t.Parallel()
+	assert.Greater(t, webhookTimes{}.quantile(.99), time.Minute, "nothing measured passes no check")
+	w := webhookTimes{under: map[float64]float64{.001: 50, .1: 98, 1: 99, 5: 100}}
+	assert.Equal(t, time.Second, w.quantile(.99))
+	assert.Equal(t, 5*time.Second, w.quantile(1))
+	before := webhookTimes{under: map[float64]float64{.001: 50, .1: 98, 1: 98, 5: 98}}
+	assert.Equal(t, 5*time.Second, w.since(before).quantile(.99))
+}
+
+func TestAWaitEndsEarlyWhenItIsHopeless(t *testing.T) {
+	t.Parallel()
+	n := 0
+	err := eventually(context.Background(), time.Minute, "x", func() error { n++; return fatal(errNotYet) })
+	assert.True(t, errors.Is(err, errNotYet))
+	assert.Equal(t, 1, n)
+	require.NoError(t, eventually(context.Background(), time.Minute, "x", func() error {
+		if n++; n < 4 {
+			return errNotYet
+		}
+		return nil
+	}))
+}
