@@ -25,6 +25,12 @@ type Config struct {
 // Defaults suit a process with a few hundred megabytes.
 var Defaults = Config{Cached: 10_000, Activities: 200, StopWithin: 15 * time.Second}
 
+// keptFor is how long a conversation's next step waits for the worker that has it in
+// memory before any other may take it. Whoever writes to a conversation whose worker
+// was killed waits that long; a worker that is merely busy answers sooner. The SDK's
+// 5 s made the first message after a crash take more than that.
+const keptFor = 3 * time.Second
+
 // New returns a worker that is ready to start. Eager activity start is left on: it
 // is worth a factor of two (temporal.md §C), and is why workflows and activities
 // share a task queue.
@@ -37,6 +43,7 @@ func New(c client.Client, a *activities.Activities, cfg Config) worker.Worker {
 		ActivityTaskPollerBehavior:             worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
 		WorkerStopTimeout:                      cfg.StopWithin,
 		MaxHeartbeatThrottleInterval:           time.Second,
+		StickyScheduleToStartTimeout:           keptFor,
 	})
 	w.RegisterWorkflowWithOptions(workflows.Conversation, workflow.RegisterOptions{Name: workflows.Type})
 	w.RegisterActivityWithOptions(a.ToCloud, activity.RegisterOptions{Name: "ToCloud"})
