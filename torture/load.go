@@ -25,6 +25,7 @@ type sent struct {
 // counts from when it was due.
 type load struct {
 	crowd *crowd
+	name  string  // begins its texts
 	rate  float64 // messages a second, both directions together
 	done  atomic.Int64
 
@@ -40,7 +41,7 @@ type load struct {
 // start begins a load that lasts for at least least messages and until it is told
 // to end.
 func (t *trial) start(ctx context.Context, c *crowd, rate float64, least int) *load {
-	l := &load{crowd: c, rate: rate, stop: make(chan struct{}), over: make(chan struct{}), turn: map[*consumer][2]chan *sent{}}
+	l := &load{crowd: c, name: t.tag(), rate: rate, stop: make(chan struct{}), over: make(chan struct{}), turn: map[*consumer][2]chan *sent{}}
 	var all sync.WaitGroup
 	const room = 1 << 14 // more than one conversation gets in any scenario
 	for _, one := range c.all {
@@ -79,7 +80,7 @@ func (l *load) schedule(ctx context.Context, rnd *rand.Rand, least int) {
 		}
 		one := l.crowd.all[rnd.IntN(len(l.crowd.all))]
 		side := rnd.IntN(2)
-		l.turn[one][side] <- &sent{due: due, inbound: side == 0, text: fmt.Sprintf("%s message %d, some words to say it with", l.crowd.name, i)}
+		l.turn[one][side] <- &sent{due: due, inbound: side == 0, text: fmt.Sprintf("%s message %d, some words to say it with", l.name, i)}
 	}
 }
 
