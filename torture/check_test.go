@@ -55,13 +55,20 @@ func TestAnInterruptedRunLeavesATrueTable(t *testing.T) {
 	t.Parallel()
 	r := newReport(options{short: true})
 	r.rows = []result{{name: "worker-kill", what: "w", verdict: failed, failures: []string{"one | lost"}, took: time.Second}}
-	var b strings.Builder
-	r.print(&b)
+	table := r.table("")
 	assert.True(t, r.failed())
-	assert.Contains(t, b.String(), "| FAILED |")
-	assert.Contains(t, b.String(), "**one / lost**")
-	assert.Equal(t, len(scenarios())-1, strings.Count(b.String(), "| not run |"))
-	assert.NotContains(t, b.String(), "| passed |")
+	assert.Contains(t, table, "| FAILED |")
+	assert.Contains(t, table, "**one / lost**")
+	assert.Equal(t, len(scenarios())-1, strings.Count(table, "| not run |"))
+	assert.NotContains(t, table, "| passed |")
+
+	later := newReport(options{})
+	later.rows = []result{{name: "api-kill", what: "a", verdict: passed}}
+	table = later.table(table)
+	assert.Contains(t, table, "**one / lost**", "rows of other runs stay")
+	assert.Contains(t, table, "| **api-kill**: a | passed |")
+	assert.Equal(t, len(scenarios())-2, strings.Count(table, "| not run |"))
+	assert.Equal(t, table, later.table(table))
 }
 
 func TestQuantilesOfAHistogram(t *testing.T) {

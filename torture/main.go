@@ -75,7 +75,7 @@ func run(ctx context.Context, o options) error {
 		}
 		r.add(h.trial(ctx, s))
 	}
-	r.print(os.Stdout)
+	fmt.Print(r.table(""))
 	if r.failed() {
 		return errFailed
 	}

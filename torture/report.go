@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -41,7 +41,7 @@ type result struct {
 // report is the table, with what has to be known to read it.
 type report struct {
 	options
-	ceiling float64
+	ceiling string // with where it is from
 	began   time.Time
 	commit  string
 	rows    []result
@@ -81,43 +81,82 @@ func (r *report) add(row result) {
 	if r.out == "" {
 		return
 	}
-	var b bytes.Buffer
-	r.print(&b)
-	if err := os.WriteFile(r.out, b.Bytes(), 0o644); err != nil {
+	if err := r.write(); err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
 	}
 }
 
-func (r *report) print(to io.Writer) {
-	var b bytes.Buffer
+// write puts this run's rows into the file; rows of scenarios that it has not come
+// to stay as other runs have left them.
+func (r *report) write() error {
+	file, err := os.OpenFile(r.out, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	old, err := io.ReadAll(file)
+	if err != nil {
+		return err
+	}
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
+	_, err = file.WriteAt([]byte(r.table(string(old))), 0)
+	return err
+}
+
+const (
+	columns = "| scenario | verdict | messages | lost / doubled / out of order | ack ms, p50 / p99 / max | recovered | drained | what else | run |\n|---|---|---|---|---|---|---|---|---|\n"
+	heading = "# Torture\n\nWritten by `make torture`, a row after each scenario; see torture/ for how. Lost, doubled and out of order are by the simulator's own records. " +
+		"Load is open-loop, in both directions, at 60 % of the ceiling that the last column names. *Recovered* is the longest time from the moment when what was broken was whole again to the " +
+		"first message (of Postgres: the first acknowledgement); *drained* is from the end of the load until everything had arrived. " +
+		"A scenario is run again with `make torture ARGS=\"-run NAME -seed SEED\"`, in the short form with `-short`.\n\n"
+)
+
+// table is the whole file: this run's rows over those of an older file.
+func (r *report) table(old string) string {
+	kept := map[string]string{}
+	if _, rows, found := strings.Cut(old, columns); found {
+		for line := range strings.Lines(rows) {
+			if name, ok := nameOf(line); ok {
+				kept[name] = line
+			}
+		}
+	}
+	for _, row := range r.rows {
+		kept[row.name] = r.line(row)
+	}
+	var b strings.Builder
+	b.WriteString(heading + columns)
+	for _, s := range scenarios() {
+		line := kept[s.name]
+		if line == "" {
+			line = fmt.Sprintf("| **%s**: %s | %s | | | | | | not asked for, or not reached yet | |\n", s.name, s.what, notRun)
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+func (r *report) line(row result) string {
 	form := "long"
 	if r.short {
 		form = "short"
 	}
-	fmt.Fprintf(&b, "# Torture\n\nWritten by `make torture`; see torture/ for how. %s, commit %s, %s form, %d processors, load average %s.\n\n",
-		r.began.UTC().Format("2006-01-02 15:04 UTC"), r.commit, form, runtime.NumCPU(), loadAverage())
-	fmt.Fprintf(&b, "Ceiling measured in this run: %.0f messages a second, both directions together; load is open-loop at 60 %% of it unless a row says otherwise. "+
-		"Lost, doubled and out of order are by the simulator's own records. A scenario is run again with `-run NAME -seed SEED`.\n\n", r.ceiling)
-	fmt.Fprint(&b, "| scenario | verdict | seed | messages | lost / doubled / out of order | ack ms, p50 / p99 / max | recovered | drained | took | what else |\n|---|---|---|---|---|---|---|---|---|---|\n")
-	for _, row := range r.rows {
-		fmt.Fprintf(&b, "| **%s**: %s | %s | %d | %d | %d / %d / %d | %s | %s | %s | %s | %s |\n", row.name, row.what, row.verdict, row.seed, row.messages,
-			row.tally.lost, row.tally.doubled, row.tally.moved, quantiles(row.acks), orDash(row.recovered), orDash(row.drained), round(row.took), row.details())
-	}
-	for _, s := range scenarios() {
-		if !r.has(s.name) {
-			fmt.Fprintf(&b, "| **%s**: %s | %s | | | | | | | | not asked for, or not reached yet |\n", s.name, s.what, notRun)
-		}
-	}
-	_, _ = to.Write(b.Bytes())
+	return fmt.Sprintf("| **%s**: %s | %s | %d | %d / %d / %d | %s | %s | %s | %s | %s form, seed %d, commit %s, %s, took %s, ceiling %s, load average %s on %d processors |\n",
+		row.name, row.what, row.verdict, row.messages, row.tally.lost, row.tally.doubled, row.tally.moved, quantiles(row.acks),
+		orDash(row.recovered), orDash(row.drained), row.details(), form, row.seed, r.commit, row.began.UTC().Format("2006-01-02 15:04 UTC"),
+		round(row.took), r.ceiling, loadAverage(), runtime.NumCPU())
 }
 
-func (r *report) has(name string) bool {
-	for _, row := range r.rows {
-		if row.name == name {
-			return true
-		}
-	}
-	return false
+// nameOf finds the scenario in a line of the table.
+func nameOf(line string) (string, bool) {
+	rest, ok := strings.CutPrefix(line, "| **")
+	name, _, found := strings.Cut(rest, "**")
+	return name, ok && found
 }
 
 // details are the facts and failures of a row, fit for a table.

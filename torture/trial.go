@@ -155,13 +155,15 @@ func (h *hall) prepare(ctx context.Context, t *trial) (err error) {
 		return err
 	}
 	if h.ceiling == 0 {
-		if h.ceiling = h.options.ceiling; h.ceiling == 0 {
+		h.ceiling = h.options.ceiling
+		h.report.ceiling = fmt.Sprintf("%.0f/s as given", h.ceiling)
+		if h.ceiling == 0 {
 			t.began = time.Now()
 			if h.ceiling, err = t.measure(ctx); err != nil {
 				return fmt.Errorf("measuring the ceiling: %w", err)
 			}
+			h.report.ceiling = fmt.Sprintf("%.0f/s as measured in the same run", h.ceiling)
 		}
-		h.report.ceiling = h.ceiling
 	}
 	t.rate = 0.6 * h.ceiling
 	return t.mark(ctx)
