@@ -116,7 +116,7 @@ func (t *tally) compare(sent, got []string, where string) {
 	}
 	there := slices.DeleteFunc(slices.Clone(sent), func(text string) bool { return times[text] == 0 })
 	first = slices.DeleteFunc(first, func(text string) bool { return !known[text] })
-	for i := range there {
+	for i := range min(len(there), len(first)) {
 		if there[i] != first[i] {
 			say(&t.moved, "out of order", first[i])
 			break
