@@ -100,13 +100,13 @@ type hall struct {
 }
 
 // trial runs one scenario, and says how it went.
-func (h *hall) trial(ctx context.Context, s scenario) (r result) {
+func (h *hall) trial(whole context.Context, s scenario) (r result) {
 	r = result{name: s.name, what: s.what, seed: h.seed, began: time.Now()}
 	limit := s.limit
 	if !h.short {
 		limit *= 10
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(whole, limit)
 	defer cancel()
 	t := &trial{scenario: s, short: h.short, seed: h.seed, rnd: rand.New(rand.NewPCG(h.seed, 0)), result: &r,
 		numbers: &h.numbers, serial: &h.serial}
@@ -119,6 +119,8 @@ func (h *hall) trial(ctx context.Context, s scenario) (r result) {
 	r.took = time.Since(r.began)
 	unable := new(unableError)
 	switch {
+	case whole.Err() != nil:
+		r.verdict, r.reason = notRun, "interrupted"
 	case errors.As(err, unable):
 		r.verdict, r.reason = notRun, unable.Error()
 	case err != nil || len(r.failures) > 0:
