@@ -144,7 +144,7 @@ func (s *Store) lockID(key string) int64 {
 }
 
 const readStream = `
-SELECT s.account, s.conversation, s.channel, s.consumer, s.pending, coalesce(a.opted_out, false)
+SELECT s.account, s.conversation, s.channel, s.consumer, s.pending, coalesce(a.opted_out, false), coalesce(a.reply, '')
 FROM streams s LEFT JOIN streams a ON a.stream = s.address AND s.address <> ''
 WHERE s.stream = @stream`
 
@@ -205,10 +205,11 @@ type waiting struct {
 func (w *waiting) scanStream(row pgx.Row) error {
 	d := &w.dispatch
 	var a message.Address
-	err := row.Scan(&d.Stream.Account, &d.Stream.Conversation, &a.Channel, &a.Consumer, &w.pending, &d.OptedOut)
+	err := row.Scan(&d.Stream.Account, &d.Stream.Conversation, &a.Channel, &a.Consumer, &w.pending, &d.OptedOut, &d.Reply)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil // nothing pends in a stream that does not exist
 	}
+	d.Reply = fromText(d.Reply)
 	d.Address = message.Address{Channel: fromText(a.Channel), Consumer: fromText(a.Consumer)}
 	d.Stream.Account, d.Stream.Conversation = fromText(d.Stream.Account), fromText(d.Stream.Conversation)
 	if !d.Stream.Cloud() {

@@ -338,3 +338,16 @@ func TestStoredEventsCanBeReadAgainInOrder(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, got)
 }
+
+func TestADispatchOfTheCloudKnowsWhereAnswersGo(t *testing.T) {
+	t.Parallel()
+	s := open(t, migrated(t), Options{})
+	hello := wrote(phone, "m1")
+	hello.Reply = `room\7`
+	_, err := s.Append(t.Context(), arrival(hello, said("C1", "a1")))
+	require.NoError(t, err)
+	_, err = s.Bind(t.Context(), "main", "C1", phone)
+	require.NoError(t, err)
+	d, _ := taken(t, s, "cloud/main/C1")
+	require.Equal(t, hello.Reply, d.Reply, "a run that an agent starts has heard nothing of the consumer")
+}

@@ -91,6 +91,7 @@ type Dispatch struct {
 	Address  Address // where the conversation lives; for a cloud stream, what it is bound to
 	Starts   bool    // one of Events is worth starting a run for
 	OptedOut bool    // what the last run at this address wrote back
+	Reply    string  // the consumer's latest Inbound.Reply: a run that an agent starts knows no other
 	Events   []Stored
 }
 

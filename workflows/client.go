@@ -91,9 +91,9 @@ func mayRun(d message.Dispatch) bool {
 }
 
 func (c *Client) start(ctx context.Context, id, name string, signal Signal, d message.Dispatch, s conversation.Settings) error {
-	_, err := c.Temporal.SignalWithStartWorkflow(ctx, id, name, signal, c.options(id, d, s), Type, Input{
-		State: conversation.New(d.Address, c.Identity.Consumer(d.Address), s, d.OptedOut),
-	})
+	state := conversation.New(d.Address, c.Identity.Consumer(d.Address), s, d.OptedOut)
+	state.Reply = d.Reply
+	_, err := c.Temporal.SignalWithStartWorkflow(ctx, id, name, signal, c.options(id, d, s), Type, Input{State: state})
 	return judge("signal with start", err)
 }
 
