@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -67,7 +68,8 @@ func (h *handlers) fail(c *gin.Context, source string, err error) {
 }
 
 // read returns the raw body. It answers 413 past the limit, at once when the
-// sender says beforehand that it is; 408 for a sender that is too slow.
+// sender says beforehand that it is; 408 for a sender that is too slow; 503 when too
+// many long ones come at once.
 func (h *handlers) read(c *gin.Context) ([]byte, bool) {
 	if c.Request.ContentLength > h.MaxBody {
 		h.tooLarge(c)
@@ -76,11 +78,18 @@ func (h *handlers) read(c *gin.Context) ([]byte, bool) {
 	var buf bytes.Buffer
 	// What is claimed is not believed: memory is taken as bytes arrive.
 	buf.Grow(int(min(max(c.Request.ContentLength, 0), 64<<10)) + bytes.MinRead)
-	_, err := buf.ReadFrom(http.MaxBytesReader(c.Writer, c.Request.Body, h.MaxBody))
+	body := &tenant{Reader: http.MaxBytesReader(c.Writer, c.Request.Body, h.MaxBody), room: h.room}
+	_, err := buf.ReadFrom(body)
+	if body.taken > 0 {
+		context.AfterFunc(c.Request.Context(), body.leave) // when the answer is given
+	}
 	var past *http.MaxBytesError
 	switch {
 	case errors.As(err, &past):
 		h.tooLarge(c)
+	case errors.Is(err, errCrowded):
+		c.Header("Connection", "close")
+		refuse(c, http.StatusServiceUnavailable, "too much at once, send it again")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.Header("Connection", "close")
 		refuse(c, http.StatusRequestTimeout, "the body came too slowly")

@@ -74,6 +74,7 @@ type handlers struct {
 	Server
 	metrics *metrics
 	people  *people
+	room    *room // for long bodies
 }
 
 // Handler returns the public routes.
@@ -82,6 +83,7 @@ func (s *Server) Handler() http.Handler {
 	if h.MaxBody <= 0 {
 		h.MaxBody = DefaultMaxBody
 	}
+	h.room = newRoom(max(sharedRoom, h.MaxBody))
 	if h.Now == nil {
 		h.Now = time.Now
 	}
