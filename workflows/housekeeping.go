@@ -57,7 +57,7 @@ func Housekeeping(ctx workflow.Context, keep Keep) ([]Tidied, error) {
 
 func trim(ctx workflow.Context, in activities.Trim) (rows int, err error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Minute, HeartbeatTimeout: 30 * time.Second, RetryPolicy: &retryTrim, Summary: in.Table,
+		StartToCloseTimeout: 5 * time.Minute, HeartbeatTimeout: 2 * time.Minute, RetryPolicy: &retryTrim, Summary: in.Table,
 	})
 	for more := true; more; {
 		var got activities.Trimmed

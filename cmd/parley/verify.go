@@ -28,25 +28,22 @@ const verifySynopsis = "[-from TIME] [-to TIME] | -conversation ID | -channel NA
 // something is still on its way or waits for a person.
 func runVerify(ctx context.Context, p *process, args []string) error {
 	f := flag.NewFlagSet(p.command, flag.ContinueOnError)
-	from := f.String("from", "24h", "what was accepted since: a time such as 2026-01-31T15:04:05Z, or so long ago")
-	to := f.String("to", "0s", "what was accepted before: the same; now, if not given")
-	conversation := f.String("conversation", "", "only this cloud conversation's consumer, whenever")
-	channel := f.String("channel", "", "with -consumer: only this consumer, whenever")
-	consumer := f.String("consumer", "", "with -channel: the consumer's identity there")
-	workflow := f.String("workflow", "", "only this conversation, by its workflow ID, whenever")
+	q := question{}
+	f.StringVar(&q.from, "from", "24h", "what was accepted since: a time such as 2026-01-31T15:04:05Z, or so long ago")
+	f.StringVar(&q.to, "to", "0s", "what was accepted before: the same; now, if not given")
+	f.StringVar(&q.conversation, "conversation", "", "only this cloud conversation's consumer, whenever")
+	f.StringVar(&q.address.Channel, "channel", "", "with -consumer: only this consumer, whenever")
+	f.StringVar(&q.address.Consumer, "consumer", "", "with -channel: the consumer's identity there")
+	f.StringVar(&q.workflow, "workflow", "", "only this conversation, by its workflow ID, whenever")
 	asJSON := f.Bool("json", false, "write JSON")
 	most := f.Int("list", 100, "how many of those that are not at their effect are listed")
 	if err := arguments(f, verifySynopsis, args, 0); err != nil {
 		return err
 	}
 	began := time.Now()
-	a := db.Accepted{}
-	var bad error
-	a.From, bad = moment(*from, began)
-	if until, err := moment(*to, began); err != nil || bad != nil {
-		return errUsage{cmp.Or(bad, err).Error()}
-	} else {
-		a.To = until
+	accepted, err := q.time(began)
+	if err != nil {
+		return errUsage{err.Error()}
 	}
 	store, c, identity, err := p.records(ctx)
 	if err != nil {
@@ -55,35 +52,58 @@ func runVerify(ctx context.Context, p *process, args []string) error {
 	defer store.Close()
 	defer c.Close()
 	asked := temporalRuns{c, namespaceOf(p)}
-	addr := message.Address{Channel: *channel, Consumer: *consumer}
-	if *workflow != "" {
-		state, _, found, err := asked.State(ctx, *workflow)
-		if err != nil || !found {
-			return errors.Join(fmt.Errorf("workflow %s cannot be asked for its address", *workflow), err)
-		}
-		addr = state.Address
-	}
-	if one := addr != (message.Address{}); one || *conversation != "" {
-		if a.Streams, err = store.StreamsOf(ctx, addr, *conversation); err != nil {
-			return err
-		}
-		if len(a.Streams) == 0 {
-			return errors.New("nothing was ever accepted for it")
-		}
-	}
-	v := &verifier{records: store, runs: asked, identity: identity, report: &report{Counts: map[verdict]int64{}, Findings: []finding{}, most: *most}}
-	if err := v.verify(ctx, a); err != nil {
+	if accepted.Streams, err = q.streams(ctx, store, asked); err != nil {
 		return err
 	}
-	if *asJSON {
-		err = v.report.writeJSON(p.out, time.Since(began))
-	} else {
-		err = v.report.write(p.out, time.Since(began))
+	v := &verifier{records: store, runs: asked, identity: identity, report: &report{Counts: map[verdict]int64{}, Findings: []finding{}, most: *most}}
+	if err := v.verify(ctx, accepted); err != nil {
+		return err
 	}
-	if status := v.report.status(); err == nil && status != 0 {
+	write := v.report.write
+	if *asJSON {
+		write = v.report.writeJSON
+	}
+	if err := write(p.out, time.Since(began)); err != nil {
+		return err
+	}
+	if status := v.report.status(); status != 0 {
 		return status
 	}
-	return err
+	return nil
+}
+
+// question is what a person wants verified.
+type question struct {
+	from, to, conversation, workflow string
+	address                          message.Address
+}
+
+func (q *question) time(now time.Time) (a db.Accepted, err error) {
+	if a.From, err = moment(q.from, now); err != nil {
+		return a, err
+	}
+	a.To, err = moment(q.to, now)
+	return a, err
+}
+
+// streams returns the streams of the one consumer who was asked for; none when it
+// is about a time.
+func (q *question) streams(ctx context.Context, store *db.Store, asked temporalRuns) ([]string, error) {
+	if q.workflow != "" {
+		state, _, found, err := asked.State(ctx, q.workflow)
+		if err != nil || !found {
+			return nil, errors.Join(fmt.Errorf("workflow %s cannot be asked for its address", q.workflow), err)
+		}
+		q.address = state.Address
+	}
+	if q.address == (message.Address{}) && q.conversation == "" {
+		return nil, nil
+	}
+	streams, err := store.StreamsOf(ctx, q.address, q.conversation)
+	if err == nil && len(streams) == 0 {
+		err = errors.New("nothing was ever accepted for it")
+	}
+	return streams, err
 }
 
 // moment reads a time, or a duration before now.
