@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"slices"
 	"sync"
 	"time"
@@ -171,8 +172,27 @@ func (t *trial) verify(ctx context.Context, c *crowd, since time.Time, drain tim
 	err = errors.Join(err, countErr)
 	t.check(got.clean(), "%s; first: %s", got, got.example)
 	t.check(took <= drain, "drained within %s, not %s", round(took), drain)
-	return errors.Join(err, t.stages(ctx))
+	return errors.Join(err, t.stages(ctx), t.proven(ctx))
 }
+
+// proven has Parley's own `verify` come to the same end: everything that was
+// accepted in this scenario is at its effect.
+func (t *trial) proven(ctx context.Context) error {
+	return every(ctx, 2*time.Second, 30*time.Second, "parley verify agrees", func() error {
+		out, err := t.tool(ctx, "verify", "-list", "3", "-from", t.began.UTC().Format(time.RFC3339))
+		status := new(exec.ExitError)
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &status) && status.ExitCode() == verifyWaiting:
+			return fmt.Errorf("%s: %w", out, errNotYet)
+		}
+		return fatal(fmt.Errorf("%w: %s", err, out))
+	})
+}
+
+// verifyWaiting is the status of parley verify when something is still on its way.
+const verifyWaiting = 3
 
 // stages has every run of a workflow running in a stage there is, or completed.
 func (t *trial) stages(ctx context.Context) error {
