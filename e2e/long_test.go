@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,38 +19,35 @@ func TestLongConversationIsHandedOver(t *testing.T) {
 	p := s.newPhone("web")
 	p.says("This is going to take a while")
 	id := p.conversation(1)
-	const each = 1500
+	const each, turn = 1500, 6
 	began := time.Now()
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for i := 1; i < each; i++ {
-			if _, err := p.send(fmt.Sprintf("words %d of the consumer", i), true); err != nil {
-				t.Errorf("the sender gave up: %v", err)
-				return
-			}
+	// A few at a time: handed in all at once, thousands of messages share so few
+	// turns that one run has room for them.
+	for said := 1; said < each; {
+		for range min(turn, each-said) {
+			require.NoError(t, p.tell(id, fmt.Sprintf("words %d of the agent", said)))
+			_, err := p.send(fmt.Sprintf("words %d of the consumer", said), true)
+			require.NoError(t, err)
+			said++
 		}
-	})
-	wg.Go(func() {
-		for i := range each {
-			if err := p.tell(id, fmt.Sprintf("words %d of the agent", i)); err != nil {
-				t.Errorf("the agent could not write: %v", err)
-				return
-			}
-		}
-	})
-	wg.Wait()
+		eventuallyWithin(t, 4*patience, "the cloud has what was said so far", func() error { return p.heard(2*said - 1) })
+	}
+	require.NoError(t, p.tell(id, "the agent's last words"))
 	handedIn := time.Since(began)
-	eventuallyWithin(t, 4*patience, "the agents have seen all", func() error {
-		list, err := p.conversations()
-		if err == nil && (len(list) != 1 || list[0].Messages < 2*each) {
-			err = fmt.Errorf("%d messages: %w", list[0].Messages, errNotYet)
-		}
-		return err
-	})
+	eventuallyWithin(t, 4*patience, "the agents have seen all", func() error { return p.heard(2 * each) })
 	s.settled(4*patience, p)
 	t.Logf("%d messages handed in within %s, all arrived after %s", 2*each, handedIn.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	s.nothingRefused()
 	s.handedOver(s.workflowOf(id))
+}
+
+// heard says whether the one conversation of a phone has that many messages.
+func (p *phone) heard(messages int) error {
+	list, err := p.conversations()
+	if err == nil && (len(list) != 1 || list[0].Messages < messages) {
+		err = fmt.Errorf("not %d messages: %w", messages, errNotYet)
+	}
+	return err
 }
 
 // handedOver checks the runs of a long conversation.
