@@ -82,7 +82,7 @@ func (t *trial) caught(ctx context.Context, c *crowd, round int, class, match st
 			return 0, err
 		}
 	}
-	return n, every(ctx, 250*time.Millisecond, 2*time.Minute, "everything has an outcome", func() error { return t.quiet(ctx) })
+	return n, every(ctx, 250*time.Millisecond, 2*time.Minute, "everything has an outcome", func() error { return t.decided(ctx) })
 }
 
 // deaf has no proof arrive: nobody can know, so each is sent again once, under the
