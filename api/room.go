@@ -11,7 +11,7 @@ import (
 // that very many senders of very much cannot take all there is.
 const (
 	ownRoom    = 64 << 10
-	sharedRoom = 128 << 20
+	sharedRoom = 32 << 20
 )
 
 // errCrowded ends a body for which there is no room.
