@@ -148,6 +148,7 @@ const (
 	FateAnswered Fate = "answered" // it was an answer to the survey
 	FateSkipped  Fate = "skip"     // a person dropped it
 	FateDead     Fate = "dead"     // it is a dead letter
+	FateIntended Fate = "intended" // it was about to be sent; no outcome is on record
 	FateRedriven Fate = "redriven" // it was one, and was put back into the inbox under its ID
 )
 
@@ -161,6 +162,8 @@ SELECT DISTINCT ON (id) id, fate FROM (
     UNION ALL
     SELECT id, CASE settled_by WHEN '' THEN 'dead' WHEN 'skipped' THEN 'skip' WHEN 'sent' THEN 'done' ELSE settled_by END, 3
     FROM dead_letters WHERE id = ANY(@ids::text[])
+    UNION ALL
+    SELECT command, 'intended', 4 FROM ledger WHERE command = ANY(@ids::text[]) AND state = 'intended'
 ) f ORDER BY id, rank`
 
 // Fates returns what is on record of messages, those left out of which nothing is.

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"parley/conversation"
+	"parley/db"
 	"parley/message"
 )
 
@@ -20,13 +21,13 @@ const asking = 8
 func (v *verifier) ask(ctx context.Context) error {
 	var mu sync.Mutex
 	var lost []subject
-	g, ctx := errgroup.WithContext(ctx)
+	g, within := errgroup.WithContext(ctx) // which ends with the group
 	g.SetLimit(asking)
 	for workflow, all := range v.left {
 		g.Go(func() error {
-			state, running, found, err := v.runs.State(ctx, workflow)
-			if ctx.Err() != nil {
-				return ctx.Err()
+			state, running, found, err := v.runs.State(within, workflow)
+			if within.Err() != nil {
+				return within.Err()
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -54,13 +55,27 @@ func (v *verifier) ask(ctx context.Context) error {
 		}
 		for _, s := range page {
 			place, known := s.place(fates)
-			if !known {
+			switch {
+			case !known && s.unrecorded(fates):
+				place, s.Detail = uncertain, "its conversation knows that it was sent; the outcome could not be recorded"
+			case !known:
 				place = missing
 			}
 			v.found(s, place)
 		}
 	}
 	return nil
+}
+
+// unrecorded says that all of an event was sent or was about to be: of what its
+// conversation has let go of, only the record is missing then, as Postgres was away.
+func (s *subject) unrecorded(fates map[message.ID]db.Fate) bool {
+	for _, id := range s.parts {
+		if f := fates[id]; f != db.FateIntended && f != db.FateDone && f != db.FateAgain {
+			return false
+		}
+	}
+	return len(s.parts) > 0
 }
 
 // within is where an event is in the state of its conversation.
