@@ -238,7 +238,10 @@ func TestRunKillsWhatDoesNotStopOnTheSecondSignal(t *testing.T) {
 	p := u.start(t, "STAND_IN_STUBBORN=worker")
 	p.says(t, up)
 	p.signal(t, syscall.SIGINT)
-	eventually(t, func() bool { return strings.HasSuffix(u.journal(t)[len(u.journal(t))-1], "stop worker") })
+	eventually(t, func() bool {
+		lines := u.journal(t)
+		return strings.HasSuffix(lines[len(lines)-1], "stop worker")
+	})
 	p.signal(t, syscall.SIGINT)
 	require.Zero(t, p.status(t))
 	require.Contains(t, p.out.String(), "worker did not stop in time and was killed")
