@@ -9,6 +9,7 @@ package channels
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -56,6 +57,23 @@ type Limits struct {
 	Receipts   bool // the channel reports delivery, so ACCEPT waits for it
 	Idempotent bool // the provider drops repeats of our message ID
 	Correlated bool // the provider gives our message ID back in receipts, so an uncertain send can be confirmed
+	Rich       bool // it shows message.Blocks itself; for others they become text and choices
+	Media      []Media
+}
+
+// Media is a kind of file that a channel can carry. What is in none of its Media is
+// sent as a link.
+type Media struct {
+	MIME string // "image/png", or "image/" for all of a kind
+	Size int64  // bytes, at most
+}
+
+// Fetcher is an adapter whose attachments are not to be had by a plain GET: their
+// URL has to be asked for, or takes credentials. The caller closes the body and
+// reads no more of it than it wants. Errors are *fault.Error: Rejected when the file
+// is gone or was never there.
+type Fetcher interface {
+	Fetch(context.Context, message.Attachment) (io.ReadCloser, error)
 }
 
 // Sent is how far a Send got. Parts counts the accepted parts from the beginning

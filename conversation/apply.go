@@ -82,7 +82,7 @@ func (s *State) inbound(in message.Inbound, at time.Time) {
 	if in.Reply != "" {
 		s.Reply = in.Reply
 	}
-	if in.Profile != (message.Profile{}) {
+	if !in.Profile.Empty() {
 		s.Profile = in.Profile
 	}
 	s.consent(in.Consent, at)

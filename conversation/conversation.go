@@ -54,6 +54,16 @@ type Settings struct {
 	ReorderWindow time.Duration `json:"reorderWindow"`
 	Receipts      bool          `json:"receipts,omitempty"` // the channel reports delivery: ACCEPT waits for it
 	Texts         Texts         `json:"texts,omitzero"`
+	Routes        []Route       `json:"routes,omitempty"` // the first that fits is taken
+}
+
+// Route says where a conversation goes when it is opened.
+type Route struct {
+	Words      []string `json:"words,omitempty"` // one of them is in the first message, in any case; none: always
+	Skill      string   `json:"skill,omitempty"`
+	Urgency    string   `json:"urgency,omitempty"`    // NORMAL, URGENT, PRIORITIZED; also applied when Words are written later
+	Engagement bool     `json:"engagement,omitempty"` // campaign and engagement are asked for at the Monitoring API
+	Entry      []string `json:"entry,omitempty"`      // entry points for that question, e.g. "sec://sport"
 }
 
 // Cloud is what is known of the conversation in the cloud.

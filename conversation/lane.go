@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -11,38 +12,63 @@ import (
 // CommandKind is something the rules can want done.
 type CommandKind string
 
-// The first five go to the cloud, the last two to the channel.
+// The first eight go to the cloud, the last three to the channel.
 const (
 	OpenConversation CommandKind = "open"
 	Publish          CommandKind = "publish"
-	Acknowledge      CommandKind = "acknowledge" // ACCEPT, READ or NACK for agents' messages
+	PublishFile      CommandKind = "file"        // Attachment: uploaded, then published
+	Acknowledge      CommandKind = "acknowledge" // ACCEPT, READ, ACCESS or NACK for agents' messages; ACTION for a choice that was taken
+	Update           CommandKind = "profile"     // the profile has changed: the batch has it
+	Urge             CommandKind = "urgency"     // Urgency
 	Close            CommandKind = "close"
 	Rate             CommandKind = "rate"
 	Deliver          CommandKind = "deliver"
-	Ask              CommandKind = "ask" // a question of the survey
+	Ask              CommandKind = "ask"  // a question of the survey
+	Tell             CommandKind = "tell" // a line of our own, e.g. that a file could not go
+)
+
+// The ways to close other than closing everything at once (Command.Way).
+const (
+	WayDialog = "dialog" // only the MAIN dialog: the cloud's survey may follow
+	WayStage  = "stage"  // everything, a survey that is open included
+)
+
+// The codes with which a Rejected PublishFile or Deliver says why a file cannot go.
+// The consumer is told in words: Texts has a line for each.
+const (
+	CodeTooLarge = "file-too-large"
+	CodeFileType = "file-type"
+	CodeFileGone = "file-gone"
 )
 
 // Command is one thing to be done. Its ID follows from the event that caused it
 // and stays the same however often it is tried.
 type Command struct {
-	ID           message.ID       `json:"id"`
-	Kind         CommandKind      `json:"kind"`
-	Conversation string           `json:"conversation,omitempty"` // empty: the one that the open command before it opens
-	Dialog       string           `json:"dialog,omitempty"`
-	Number       int              `json:"number,omitempty"` // of the message, counted in its direction
-	Text         string           `json:"text,omitempty"`
-	Choices      []message.Choice `json:"choices,omitempty"`
-	Ref          string           `json:"ref,omitempty"`      // the provider's name of the consumer's message
-	Status       string           `json:"status,omitempty"`   // Acknowledge: ACCEPT, READ, NACK. Rate: FILLED, …
-	Sequence     int              `json:"sequence,omitempty"` // Deliver: the agent's message in its dialog
-	Sequences    []int            `json:"sequences,omitempty"`
-	CSAT         int              `json:"csat,omitempty"`
-	Resolved     *bool            `json:"resolved,omitempty"`
-	Done         int              `json:"done,omitempty"`  // parts of a long text that are through
-	Again        bool             `json:"again,omitempty"` // a person wants it sent, confirmed or not
-	Bury         string           `json:"bury,omitempty"`  // why it is a dead letter: it is recorded, not sent
-	Code         string           `json:"code,omitempty"`
-	Attempts     int              `json:"attempts,omitempty"` // when it was buried
+	ID           message.ID          `json:"id"`
+	Kind         CommandKind         `json:"kind"`
+	Conversation string              `json:"conversation,omitempty"` // empty: the one that the open command before it opens
+	Dialog       string              `json:"dialog,omitempty"`
+	Number       int                 `json:"number,omitempty"` // of the message, counted in its direction
+	Text         string              `json:"text,omitempty"`
+	Choices      []message.Choice    `json:"choices,omitempty"`
+	Blocks       []message.Block     `json:"blocks,omitempty"`     // Deliver: structured content
+	Metadata     json.RawMessage     `json:"metadata,omitempty"`   // Publish, Acknowledge: of the choice that was taken, as it came
+	Attachment   *message.Attachment `json:"attachment,omitempty"` // PublishFile: where it is to be had; Text is its caption
+	File         *message.File       `json:"file,omitempty"`       // Deliver: where it is in the cloud's store
+	Route        *Route              `json:"route,omitempty"`      // OpenConversation
+	Way          string              `json:"way,omitempty"`        // Close: WayDialog, WayStage; else everything at once
+	Urgency      string              `json:"urgency,omitempty"`    // Urge
+	Ref          string              `json:"ref,omitempty"`        // the provider's name of the consumer's message
+	Status       string              `json:"status,omitempty"`     // Acknowledge: ACCEPT, READ, ACCESS, NACK, ACTION. Rate: FILLED, …
+	Sequence     int                 `json:"sequence,omitempty"`   // Deliver: the agent's message in its dialog
+	Sequences    []int               `json:"sequences,omitempty"`
+	CSAT         int                 `json:"csat,omitempty"`
+	Resolved     *bool               `json:"resolved,omitempty"`
+	Done         int                 `json:"done,omitempty"`  // parts of a long text that are through
+	Again        bool                `json:"again,omitempty"` // a person wants it sent, confirmed or not
+	Bury         string              `json:"bury,omitempty"`  // why it is a dead letter: it is recorded, not sent
+	Code         string              `json:"code,omitempty"`
+	Attempts     int                 `json:"attempts,omitempty"` // when it was buried
 
 	Source *message.Inbound `json:"source,omitempty"` // Publish: what it came from, for the next conversation
 }

@@ -154,7 +154,7 @@ func (s *State) skip(id message.ID) {
 
 // Lane says on which lane a command belongs.
 func (c *Command) Lane() LaneName {
-	if c.Kind == Deliver || c.Kind == Ask {
+	if c.Kind == Deliver || c.Kind == Ask || c.Kind == Tell {
 		return ChannelLane
 	}
 	return CloudLane

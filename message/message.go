@@ -38,19 +38,6 @@ type Address struct {
 	Consumer string `json:"consumer"` // the consumer's identity on that channel, e.g. "+15550100200"
 }
 
-// Profile is what a channel knows about a consumer; every field may be empty.
-type Profile struct {
-	Name     string `json:"name,omitempty"`
-	Phone    string `json:"phone,omitempty"`    // E.164
-	Language string `json:"language,omitempty"` // BCP 47, e.g. "de-CH"
-}
-
-// Choice is one of several answers offered with a text.
-type Choice struct {
-	ID    string `json:"id"`
-	Title string `json:"title"`
-}
-
 // InboundKind says what a consumer, or the channel on a consumer's behalf, did.
 type InboundKind string
 
@@ -61,6 +48,7 @@ const (
 	Receipts InboundKind = "receipt" // Receipt
 	Closed   InboundKind = "closed"  // the consumer ends the conversation
 	Consent  InboundKind = "consent" // only Consent is of interest, there is no text
+	Known    InboundKind = "profile" // only Profile is of interest: it has changed
 )
 
 // ConsentChange is how a consumer's consent to be written to has changed.
@@ -79,6 +67,7 @@ type Attachment struct {
 	Name string `json:"name,omitempty"`
 	Size int64  `json:"size,omitempty"` // bytes, 0 when unknown
 	URL  string `json:"url"`
+	Ref  string `json:"ref,omitempty"` // the provider's name of it, where the URL has to be asked for
 }
 
 // Inbound is one event of a channel: consumer → cloud.
@@ -99,7 +88,7 @@ type Inbound struct {
 }
 
 // ReceiptState is how far an outbound message got. States only grow:
-// Failed < Delivered < Read, and Failed never follows Delivered.
+// Failed < Delivered < Read < Opened, and Failed never follows Delivered.
 type ReceiptState string
 
 // The states a channel can report.
@@ -107,6 +96,7 @@ const (
 	Failed    ReceiptState = "failed"
 	Delivered ReceiptState = "delivered"
 	Read      ReceiptState = "read"
+	Opened    ReceiptState = "opened" // of a file
 )
 
 // Receipt is a channel's word on an outbound message. Message is our ID where the
@@ -121,26 +111,30 @@ type Receipt struct {
 // OutboundKind says what an adapter is asked to send.
 type OutboundKind string
 
-// The kinds of Outbound. Text and Choices are durable; Typing and ReadMark are
+// The kinds of Outbound. The first four are durable; Typing and ReadMark are
 // presence: sent once, best effort.
 const (
 	Text     OutboundKind = "text"
 	Choices  OutboundKind = "choices" // Text with Choices below it; a channel without buttons sends the text
+	Media    OutboundKind = "media"   // Attachment, Text is its caption
+	Rich     OutboundKind = "rich"    // Blocks; only for channels whose Limits.Rich says so
 	Typing   OutboundKind = "typing"
 	ReadMark OutboundKind = "read" // Refs: the provider's names of the consumer's messages an agent has read
 )
 
 // Outbound is one thing to send to a consumer: agent → consumer.
 type Outbound struct {
-	Kind    OutboundKind `json:"kind"`
-	ID      ID           `json:"id,omitempty"`
-	To      Address      `json:"to"`
-	Reply   string       `json:"reply,omitempty"` // the latest Inbound.Reply of the consumer
-	Text    string       `json:"text,omitempty"`
-	Choices []Choice     `json:"choices,omitempty"`
-	Typing  bool         `json:"typing,omitempty"`
-	Refs    []string     `json:"refs,omitempty"`
-	Done    int          `json:"done,omitempty"` // parts of a long text that an earlier attempt got accepted
+	Kind       OutboundKind `json:"kind"`
+	ID         ID           `json:"id,omitempty"`
+	To         Address      `json:"to"`
+	Reply      string       `json:"reply,omitempty"` // the latest Inbound.Reply of the consumer
+	Text       string       `json:"text,omitempty"`
+	Choices    []Choice     `json:"choices,omitempty"`
+	Blocks     []Block      `json:"blocks,omitempty"`
+	Attachment *Attachment  `json:"attachment,omitempty"` // its URL is ours, and can be fetched without credentials
+	Typing     bool         `json:"typing,omitempty"`
+	Refs       []string     `json:"refs,omitempty"`
+	Done       int          `json:"done,omitempty"` // parts of a long text that an earlier attempt got accepted
 }
 
 // Presence is what a channel says about a consumer that is worth nothing a few
