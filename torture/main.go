@@ -39,9 +39,7 @@ func main() {
 	flag.BoolVar(&o.keep, "keep", false, "leave logs and databases behind")
 	flag.Parse()
 	if o.list {
-		for _, s := range scenarios() {
-			fmt.Printf("%-20s %s\n", s.name, s.what)
-		}
+		fmt.Print(listed(scenarios()))
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -50,6 +48,19 @@ func main() {
 		fmt.Fprintln(os.Stderr, "torture:", err)
 		os.Exit(1)
 	}
+}
+
+// listed is what -list shows: each scenario with about what it takes in its short
+// and in its long form.
+func listed(all []scenario) string {
+	var b strings.Builder
+	var short, long time.Duration
+	for _, s := range all {
+		fmt.Fprintf(&b, "%-20s %6s %8s  %s\n", s.name, s.inShort, s.inLong, s.what)
+		short, long = short+s.inShort, long+s.inLong
+	}
+	fmt.Fprintf(&b, "%-20s %6s %8s  in the short form, and in the long\n", "all", short, long)
+	return b.String()
 }
 
 var errFailed = errors.New("not all scenarios passed")

@@ -16,29 +16,31 @@ type scenario struct {
 	name, what string
 	act        func(context.Context, *trial) error
 	limit      time.Duration // of the short form; the long one gets ten times as much
+
+	inShort, inLong time.Duration // about what it takes on two processors
 }
 
 // scenarios lists them all, in the order in which they are run.
 func scenarios() []scenario {
 	return []scenario{
-		{"worker-kill", "kill -9 of a worker, again and again, under load", workerKill, 5 * time.Minute},
-		{"api-kill", "kill -9 of an api, again and again, under load; senders repeat what got no 2xx", apiKill, 5 * time.Minute},
-		{"sent-not-recorded", "kill -9 of the workers exactly between accepted and recorded; with the proof arriving, and without", sentNotRecorded, 5 * time.Minute},
-		{"postgres-kill", "kill -9 of Postgres with all its processes, and restart", postgresKill, 5 * time.Minute},
-		{"postgres-stop", "Postgres stands still (SIGSTOP)", postgresStop, 5 * time.Minute},
-		{"temporal-away", "Temporal slow, then cut off, then kill -9", temporalAway, 5 * time.Minute},
-		{"liveperson-down", "503, then a storm of 429, then 20 % random 5xx, half of them after the effect", livepersonDown, 5 * time.Minute},
-		{"tokens", "AppJWT that live for seconds, ConsumerJWS refused at random", tokens, 5 * time.Minute},
-		{"webhooks-wild", "every webhook five times, shuffled, before the answer that announces it; one not at all", webhooksWild, 5 * time.Minute},
-		{"replay-burst", "webhooks held back, then all at once, among new ones", replayBurst, 5 * time.Minute},
-		{"poison", "webhooks with a valid signature and an impossible content", poison, 5 * time.Minute},
-		{"channel-dead", "one channel refuses everything, its conversations are chatty", channelDead, 5 * time.Minute},
-		{"long-conversation", "one conversation of very many messages", longConversation, 5 * time.Minute},
-		{"many-open", "very many open conversations, workers started cold", manyOpen, 5 * time.Minute},
-		{"sigterm", "every process stopped in the ordinary way, under load", sigterm, 5 * time.Minute},
-		{"rules-version", "newer rules deployed under load; then incompatible ones by mistake, and back", rulesVersion, 10 * time.Minute},
-		{"clock", "the clocks of one api and one worker ten minutes ahead", clockOff, 10 * time.Minute},
-		{"hostile-clients", "slow headers, slow bodies, endless bodies", hostileClients, 5 * time.Minute},
+		{"worker-kill", "kill -9 of a worker, again and again, under load", workerKill, 5 * time.Minute, 15 * time.Second, 4 * time.Minute},
+		{"api-kill", "kill -9 of an api, again and again, under load; senders repeat what got no 2xx", apiKill, 5 * time.Minute, 15 * time.Second, 4 * time.Minute},
+		{"sent-not-recorded", "kill -9 of the workers exactly between accepted and recorded; with the proof arriving, and without", sentNotRecorded, 5 * time.Minute, 50 * time.Second, 5 * time.Minute},
+		{"postgres-kill", "kill -9 of Postgres with all its processes, and restart", postgresKill, 5 * time.Minute, 18 * time.Second, 2 * time.Minute},
+		{"postgres-stop", "Postgres stands still (SIGSTOP)", postgresStop, 5 * time.Minute, 22 * time.Second, 2 * time.Minute},
+		{"temporal-away", "Temporal slow, then cut off, then kill -9", temporalAway, 5 * time.Minute, 35 * time.Second, 8 * time.Minute},
+		{"liveperson-down", "503, then a storm of 429, then 20 % random 5xx, half of them after the effect", livepersonDown, 5 * time.Minute, 45 * time.Second, 15 * time.Minute},
+		{"tokens", "AppJWT that live for seconds, ConsumerJWS refused at random", tokens, 5 * time.Minute, 15 * time.Second, 2 * time.Minute},
+		{"webhooks-wild", "every webhook five times, shuffled, before the answer that announces it; one not at all", webhooksWild, 5 * time.Minute, 25 * time.Second, 4 * time.Minute},
+		{"replay-burst", "webhooks held back, then all at once, among new ones", replayBurst, 5 * time.Minute, 8 * time.Second, 3 * time.Minute},
+		{"poison", "webhooks with a valid signature and an impossible content", poison, 5 * time.Minute, 5 * time.Second, time.Minute},
+		{"channel-dead", "one channel refuses everything, its conversations are chatty", channelDead, 5 * time.Minute, 25 * time.Second, 34 * time.Minute},
+		{"long-conversation", "one conversation of very many messages", longConversation, 5 * time.Minute, 5 * time.Second, 2 * time.Minute},
+		{"many-open", "very many open conversations, workers started cold", manyOpen, 5 * time.Minute, 20 * time.Second, 8 * time.Minute},
+		{"sigterm", "every process stopped in the ordinary way, under load", sigterm, 5 * time.Minute, 12 * time.Second, 2 * time.Minute},
+		{"rules-version", "newer rules deployed under load; then incompatible ones by mistake, and back", rulesVersion, 10 * time.Minute, 35 * time.Second, 3 * time.Minute},
+		{"clock", "the clocks of one api and one worker ten minutes ahead", clockOff, 10 * time.Minute, time.Minute, 3 * time.Minute},
+		{"hostile-clients", "slow headers, slow bodies, endless bodies", hostileClients, 5 * time.Minute, 16 * time.Second, 3 * time.Minute},
 	}
 }
 
