@@ -77,9 +77,10 @@ func (h *handlers) read(c *gin.Context) ([]byte, bool) {
 	}
 	var buf bytes.Buffer
 	// What is claimed is not believed: memory is taken as bytes arrive.
-	buf.Grow(int(min(max(c.Request.ContentLength, 0), 64<<10)) + bytes.MinRead)
+	buf.Grow(int(min(max(c.Request.ContentLength, 0), ownRoom)) + bytes.MinRead)
 	body := &tenant{Reader: http.MaxBytesReader(c.Writer, c.Request.Body, h.MaxBody), room: h.room}
 	_, err := buf.ReadFrom(body)
+	requestRead(c.Request.Context())
 	if body.taken > 0 {
 		context.AfterFunc(c.Request.Context(), body.leave) // when the answer is given
 	}

@@ -6,12 +6,13 @@ import (
 	"sync/atomic"
 )
 
-// How much of all bodies may be in memory at once. An ordinary webhook stays below
-// ownRoom and asks for nothing; what is longer shares sharedRoom with its like, so
-// that very many senders of very much cannot take all there is.
+// How much of all bodies may be in memory at once. An ordinary webhook has one to
+// five KiB, stays below ownRoom and asks for nothing; what is longer shares
+// sharedRoom with its like, so that very many senders of very much cannot take all
+// there is. A body's buffer may be twice as large as what is in it.
 const (
-	ownRoom    = 64 << 10
-	sharedRoom = 32 << 20
+	ownRoom    = 16 << 10
+	sharedRoom = 16 << 20
 )
 
 // errCrowded ends a body for which there is no room.
