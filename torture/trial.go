@@ -28,6 +28,7 @@ func scenarios() []scenario {
 		{"sent-not-recorded", "kill -9 of the workers exactly between accepted and recorded; with the proof arriving, and without", sentNotRecorded, 5 * time.Minute, 50 * time.Second, 5 * time.Minute},
 		{"postgres-kill", "kill -9 of Postgres with all its processes, and restart", postgresKill, 5 * time.Minute, 18 * time.Second, 2 * time.Minute},
 		{"postgres-stop", "Postgres stands still (SIGSTOP)", postgresStop, 5 * time.Minute, 22 * time.Second, 2 * time.Minute},
+		{"postgres-slow", "Postgres answers late: by 300 ms, then by 1.5 s", postgresSlow, 5 * time.Minute, 25 * time.Second, 3 * time.Minute},
 		{"temporal-away", "Temporal slow, then cut off, then kill -9", temporalAway, 5 * time.Minute, 35 * time.Second, 8 * time.Minute},
 		{"liveperson-down", "503, then a storm of 429, then 20 % random 5xx, half of them after the effect", livepersonDown, 5 * time.Minute, 45 * time.Second, 15 * time.Minute},
 		{"tokens", "AppJWT that live for seconds, ConsumerJWS refused at random", tokens, 5 * time.Minute, 15 * time.Second, 2 * time.Minute},
