@@ -78,6 +78,16 @@ func (t *trial) check(ok bool, format string, args ...any) {
 	}
 }
 
+// timely adds a failure when something took too long. The short form only notes it:
+// the machines on which CI runs have other things to do.
+func (t *trial) timely(ok bool, format string, args ...any) {
+	if t.short && !ok {
+		t.note("late: "+format, args...)
+		return
+	}
+	t.check(ok, format, args...)
+}
+
 // note adds a fact to the table.
 func (t *trial) note(format string, args ...any) {
 	t.result.notes = append(t.result.notes, fmt.Sprintf(format, args...))
@@ -123,7 +133,7 @@ func (h *hall) trial(whole context.Context, s scenario) (r result) {
 	unable := new(unableError)
 	switch {
 	case whole.Err() != nil:
-		r.verdict, r.reason = notRun, "interrupted"
+		r.verdict, r.reason = notRun, context.Cause(whole).Error()
 	case errors.As(err, unable):
 		r.verdict, r.reason = notRun, unable.Error()
 	case err != nil || len(r.failures) > 0:
@@ -135,7 +145,7 @@ func (h *hall) trial(whole context.Context, s scenario) (r result) {
 		r.verdict = passed
 	}
 	if r.verdict == failed && h.stack != nil {
-		fmt.Fprintf(os.Stderr, "logs of %s are in %s\n", s.name, h.stack.folder)
+		fmt.Fprintf(os.Stderr, "logs of %s are in %s; the last of each:\n%s", s.name, h.stack.folder, tails(h.stack.folder, 15))
 		h.leave(true)
 	}
 	return r
@@ -168,6 +178,7 @@ func (h *hall) prepare(ctx context.Context, t *trial) (err error) {
 				return fmt.Errorf("measuring the ceiling: %w", err)
 			}
 			h.report.ceiling = fmt.Sprintf("%.0f/s as measured in the same run", h.ceiling)
+			h.report.measured = t.howMeasured()
 		}
 	}
 	t.rate = 0.6 * h.ceiling
@@ -186,51 +197,4 @@ func (h *hall) leave(keep bool) {
 		h.stack.close(keep)
 		h.stack = nil
 	}
-}
-
-// measure finds the ceiling: what passes through in a second, both directions
-// together, when each side of each conversation writes its next message as soon as
-// the last one has arrived.
-func (t *trial) measure(ctx context.Context) (float64, error) {
-	if err := t.mark(ctx); err != nil {
-		return 0, err
-	}
-	c, err := t.open(ctx, pick(t, 40, 100), "")
-	if err != nil {
-		return 0, err
-	}
-	w, err := t.watch(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer w.close()
-	lasting := pick(t, 5*time.Second, 15*time.Second)
-	var n atomic.Int64
-	end := time.Now().Add(lasting)
-	err = together(2*len(c.all), 2*len(c.all), func(i int) error {
-		one := c.all[i/2]
-		for k := 0; time.Now().Before(end); k++ {
-			text := fmt.Sprintf("%s message %d of %d, some words to say it with", c.name, k, i)
-			there := w.expect(text)
-			send := c.write
-			if i%2 == 1 {
-				send = c.tell
-			}
-			if err := send(ctx, one, text); err != nil {
-				return err
-			}
-			select {
-			case <-there:
-				if time.Now().Before(end) {
-					n.Add(1)
-				}
-			case <-time.After(30 * time.Second):
-				return fmt.Errorf("a message did not arrive: %w", errNotYet)
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		return nil
-	})
-	return float64(n.Load()) / lasting.Seconds(), err
 }
