@@ -69,7 +69,7 @@ func (h *handlers) fail(c *gin.Context, source string, err error) {
 
 // read returns the raw body. It answers 413 past the limit, at once when the
 // sender says beforehand that it is; 408 for a sender that is too slow; 503 when too
-// many long ones come at once.
+// many long ones come at once and none ends within roomWithin.
 func (h *handlers) read(c *gin.Context) ([]byte, bool) {
 	if c.Request.ContentLength > h.MaxBody {
 		h.tooLarge(c)

@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// mostConnections bounds what connections take: each costs some 20 KiB, and up to
-// 2 × ownRoom for the body it may send unasked. An ordinary api has less than a
-// hundred, as a webhook is answered within milliseconds.
+// mostConnections bounds what connections take: each costs some 24 KiB, maxHeader,
+// and up to 2 × ownRoom for the body it may send unasked. An ordinary api has less
+// than a hundred, as a webhook is answered within milliseconds.
 const mostConnections = 2048
 
 // door lets connections in. A plain limit would be a gift to whoever opens very

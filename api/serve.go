@@ -17,7 +17,7 @@ const (
 	bodyWithin   = 10 * time.Second // header included
 	writeWithin  = 15 * time.Second
 	idleWithin   = 2 * time.Minute
-	maxHeader    = 64 << 10
+	maxHeader    = 16 << 10 // bytes; a webhook's has one to three KiB
 )
 
 // drainWithin is how long requests under way may take when the process stops.
