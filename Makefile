@@ -50,7 +50,7 @@ bench: build ## measure on this machine, with Temporal on Postgres and on SQLite
 	done
 
 .PHONY: torture
-torture: build ## break everything and see what holds (ARGS="-short", "-run worker-kill -seed 7", "-list", "-out docs/torture.md")
+torture: build ## break everything and see what holds (ARGS="-list", "-short", "-run worker-kill -seed 7", "-out docs/torture.md")
 	$(GO) build -o bin/parley-torture ./torture
 	$(DEV) exec -quiet -- bin/parley-torture $(ARGS)
 

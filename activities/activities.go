@@ -119,6 +119,8 @@ type Ending struct {
 // after that; when Finish returns, nothing that this run has applied will be
 // signalled again. It may run twice.
 func (a *Activities) Finish(ctx context.Context, in Ending) error {
+	ctx, cancel := heard(ctx)
+	defer cancel()
 	for _, c := range in.Conversations {
 		if err := a.Store.Ended(ctx, in.Account, c); err != nil {
 			return forTemporal(err)
@@ -191,6 +193,14 @@ func (p *pulse) beat(ctx context.Context) {
 			activity.RecordHeartbeat(ctx)
 		}
 	}
+}
+
+// heard has a short activity found dead as soon as a batch would be, until cancel is
+// called. One that takes less than a beat costs no heartbeat.
+func heard(ctx context.Context) (_ context.Context, cancel context.CancelFunc) {
+	ctx, cancel = context.WithCancel(ctx)
+	go (&pulse{began: time.Now()}).beat(ctx)
+	return ctx, cancel
 }
 
 // enough is how long a batch goes on before it hands back what is left. It is less

@@ -32,8 +32,9 @@ type ledger struct {
 	dead     []message.DeadLetter
 	ratings  []message.Rating
 	known    []string
-	order    []string // of writes and effects
-	broken   bool     // nothing can be written
+	order    []string      // of writes and effects
+	broken   bool          // nothing can be written
+	ahead    time.Duration // how far its clock is ahead of this process's
 	finished []message.Applied
 }
 
@@ -54,6 +55,7 @@ func (l *ledger) Intend(_ context.Context, ids []message.ID) ([]message.Entry, e
 			l.entries[id] = message.Entry{Command: id, State: message.Intended, Since: time.Now()}
 			e = message.Entry{Command: id, Outcome: message.Outcome{Parts: e.Outcome.Parts}}
 		}
+		e.Age = time.Now().Add(l.ahead).Sub(e.Since)
 		out = append(out, e)
 	}
 	return out, nil
@@ -294,6 +296,32 @@ func TestAnUncertainPublishWaitsForItsEchoAndIsThenSentAgainAndMarked(t *testing
 	got = d.carry(t, d.ToCloud, publish("one"))
 	require.Equal(t, []string{"C1 one"}, d.cloud.got)
 	require.Equal(t, "again", got.Results[0].Note)
+}
+
+func TestHowOldAnIntentIsDoesNotDependOnThisProcessesClock(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{-10 * time.Minute, 10 * time.Minute, 30 * time.Hour} {
+		for _, age := range []time.Duration{time.Second, time.Minute} {
+			t.Run(fmt.Sprint("the database is ", ahead, " ahead, the intent ", age, " old"), func(t *testing.T) {
+				t.Parallel()
+				d := newDesk(t, Confirm, channels.Limits{Correlated: true})
+				d.l.ahead = ahead
+				since := time.Now().Add(ahead - age)
+				d.l.entries["id-up"] = message.Entry{Command: "id-up", State: message.Intended, Since: since}
+				d.l.entries["id-down"] = message.Entry{Command: "id-down", State: message.Intended, Since: since}
+				for _, got := range []Returned{d.carry(t, d.ToCloud, publish("up")), d.carry(t, d.ToChannel, deliver("down"))} {
+					if age > d.Grace {
+						require.Nil(t, got.Stop)
+						require.Equal(t, "again", got.Results[0].Note)
+						continue
+					}
+					require.Empty(t, got.Results)
+					require.Equal(t, fault.Uncertain, got.Stop.Class)
+					require.InDelta(t, 4, got.Stop.After.Seconds(), 1)
+				}
+			})
+		}
+	}
 }
 
 func TestARepeatIsMarkedBeforeItIsSentAndStaysMarked(t *testing.T) {

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"time"
 
 	"parley/conversation"
 	"parley/fault"
@@ -58,7 +57,7 @@ func (s *channelSender) confirm(ctx context.Context, c *conversation.Command, e 
 		if found {
 			return verdict{outcome: &out}, nil
 		}
-		if wait := s.Grace - time.Since(e.Since); wait > 0 {
+		if wait := s.Grace - e.Age; wait > 0 {
 			return verdict{wait: wait}, nil
 		}
 	}

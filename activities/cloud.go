@@ -192,7 +192,7 @@ func (s *cloudSender) confirm(ctx context.Context, c *conversation.Command, e me
 		return verdict{outcome: &out}, nil
 	}
 	// A second CONVERSATION is refused while the first is open: it cannot double.
-	return verdict{wait: s.Grace - time.Since(e.Since), safe: c.Kind == conversation.OpenConversation}, nil
+	return verdict{wait: s.Grace - e.Age, safe: c.Kind == conversation.OpenConversation}, nil
 }
 
 func (s *cloudSender) openedSince(ctx context.Context, since time.Time) (string, bool, error) {

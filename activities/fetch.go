@@ -17,6 +17,8 @@ var errNotThere = errors.New("the inbox no longer holds what was left in it")
 
 // Fetch reads events of a stream that were left in the inbox. It changes nothing.
 func (a *Activities) Fetch(ctx context.Context, in conversation.Behind) (Fetched, error) {
+	ctx, cancel := heard(ctx)
+	defer cancel()
 	events, err := a.Store.Stored(ctx, in.Stream, in.After, in.Last)
 	if err == nil && (len(events) == 0 || events[0].Sequence != in.After+1) {
 		err = errNotThere // a person has to look: going on would lose messages

@@ -69,7 +69,7 @@ func (h *handlers) fail(c *gin.Context, source string, err error) {
 
 // read returns the raw body. It answers 413 past the limit, at once when the
 // sender says beforehand that it is; 408 for a sender that is too slow; 503 when too
-// many long ones come at once.
+// many long ones come at once and none ends within roomWithin.
 func (h *handlers) read(c *gin.Context) ([]byte, bool) {
 	if c.Request.ContentLength > h.MaxBody {
 		h.tooLarge(c)
@@ -77,9 +77,10 @@ func (h *handlers) read(c *gin.Context) ([]byte, bool) {
 	}
 	var buf bytes.Buffer
 	// What is claimed is not believed: memory is taken as bytes arrive.
-	buf.Grow(int(min(max(c.Request.ContentLength, 0), 64<<10)) + bytes.MinRead)
+	buf.Grow(int(min(max(c.Request.ContentLength, 0), ownRoom)) + bytes.MinRead)
 	body := &tenant{Reader: http.MaxBytesReader(c.Writer, c.Request.Body, h.MaxBody), room: h.room}
 	_, err := buf.ReadFrom(body)
+	requestRead(c.Request.Context())
 	if body.taken > 0 {
 		context.AfterFunc(c.Request.Context(), body.leave) // when the answer is given
 	}

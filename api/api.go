@@ -75,6 +75,7 @@ type handlers struct {
 	metrics *metrics
 	people  *people
 	room    *room // for long bodies
+	strain  strain
 }
 
 // Handler returns the public routes.
@@ -110,6 +111,7 @@ func (h *handlers) store(c *gin.Context, a message.Arrival, original message.Dea
 	// A sender that hangs up now may never come again: what is here is stored.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), storeWithin)
 	defer cancel()
+	ended := h.strain.watch()
 	keys, err := h.Inbox.Append(ctx, a)
 	if refusedForGood(err) {
 		h.Log.Error("inbox refused a webhook, kept as a dead letter", "source", original.Source, "err", err)
@@ -117,6 +119,7 @@ func (h *handlers) store(c *gin.Context, a message.Arrival, original message.Dea
 		a = message.Arrival{Dead: []message.DeadLetter{original}}
 		keys, err = h.Inbox.Append(ctx, a)
 	}
+	ended(err)
 	if err != nil {
 		return &notStored{err}
 	}

@@ -63,7 +63,7 @@ func (h *handlers) channelWebhook(c *gin.Context) {
 		h.fail(c, source, err)
 		return
 	}
-	h.Presence.fromChannel(got)
+	h.Presence.fromChannel(got, h.strain.on())
 	answer(c, got)
 }
 

@@ -34,7 +34,7 @@ func (h *handlers) cloudWebhook(c *gin.Context) {
 		h.fail(c, source, err)
 		return
 	}
-	h.Presence.fromCloud(name, in.heard)
+	h.Presence.fromCloud(name, in.heard, h.strain.on())
 	c.Status(http.StatusOK) // 202 and 204 would count as failures
 }
 

@@ -17,6 +17,7 @@ type metrics struct {
 	events   *prometheus.CounterVec
 	dead     *prometheus.CounterVec
 	presence *prometheus.CounterVec
+	letGo    prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -37,8 +38,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		presence: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "parley_presence_total", Help: "Typing and read marks, by where they went and what became of them.",
 		}, []string{"target", "outcome"}),
+		letGo: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "parley_connections_let_go_total", Help: "Connections closed early because there were too many.",
+		}),
 	}
-	r.MustRegister(m.answers, m.seconds, m.events, m.dead, m.presence)
+	r.MustRegister(m.answers, m.seconds, m.events, m.dead, m.presence, m.letGo)
 	return m
 }
 

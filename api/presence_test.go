@@ -161,12 +161,12 @@ func newScene(t *testing.T, change func(*PresenceConfig, *scene)) *scene {
 }
 
 func (s *scene) consumer(typing bool) {
-	s.fromChannel(channels.Received{Presence: []message.Presence{{Address: ada, Typing: typing}}})
+	s.fromChannel(channels.Received{Presence: []message.Presence{{Address: ada, Typing: typing}}}, false)
 }
 
 func (s *scene) agent(e liveperson.Event) {
 	e.Conversation, e.Dialog = conversation, conversation
-	s.fromCloud("main", []liveperson.Event{e})
+	s.fromCloud("main", []liveperson.Event{e}, false)
 }
 
 func (s *scene) agentState(state string) {
@@ -212,10 +212,10 @@ func TestAMessageEndsTyping(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil)
 	wrote := channels.Received{Events: []message.Inbound{{Kind: message.Wrote, Address: ada}}}
-	s.fromChannel(wrote) // nobody typed: nothing to end
+	s.fromChannel(wrote, false) // nobody typed: nothing to end
 	s.consumer(true)
-	s.fromChannel(wrote)
-	s.fromChannel(wrote)
+	s.fromChannel(wrote, false)
+	s.fromChannel(wrote, false)
 	s.stop()
 	s.deskSees(t, "COMPOSING", "PAUSE")
 
@@ -297,7 +297,7 @@ func TestPresenceThatHasNowhereToGo(t *testing.T) {
 	s := newScene(t, func(_ *PresenceConfig, s *scene) { s.book.missing = true })
 	s.consumer(true)
 	s.agentState("COMPOSING")
-	s.fromChannel(channels.Received{Presence: []message.Presence{{Address: message.Address{Channel: "unknown"}, Typing: true}}})
+	s.fromChannel(channels.Received{Presence: []message.Presence{{Address: message.Address{Channel: "unknown"}, Typing: true}}}, false)
 	s.stop()
 	assert.Empty(t, s.desk.said())
 	assert.Empty(t, s.phone.all())
@@ -309,8 +309,8 @@ func TestPresenceThatHasNowhereToGo(t *testing.T) {
 	assert.Contains(t, scrape(t, s.Ops), `parley_presence_total{outcome="failed",target="cloud/main"}`)
 
 	var none *Presence
-	none.fromChannel(channels.Received{Events: []message.Inbound{{Kind: message.Wrote}}})
-	none.fromCloud("main", []liveperson.Event{{}})
+	none.fromChannel(channels.Received{Events: []message.Inbound{{Kind: message.Wrote}}}, false)
+	none.fromCloud("main", []liveperson.Event{{}}, false)
 }
 
 // A far side that hangs takes nobody's time: what finds no room is dropped, what is
@@ -329,7 +329,7 @@ func TestWhatIsTooMuchOrTooLateIsDropped(t *testing.T) {
 			a.Consumer = strconv.Itoa(i)
 		}
 		s.open.get(openKey{"main", a}, func() (string, bool, error) { return conversation, true, nil })
-		s.consumerTypes(message.Presence{Address: a, Typing: true}, true)
+		s.consumerTypes(message.Presence{Address: a, Typing: true}, true, false)
 	}
 	assert.Less(t, time.Since(begin), 2*time.Second)
 	require.Eventually(t, func() bool {

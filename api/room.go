@@ -1,38 +1,47 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"io"
-	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
-// How much of all bodies may be in memory at once. An ordinary webhook stays below
-// ownRoom and asks for nothing; what is longer shares sharedRoom with its like, so
-// that very many senders of very much cannot take all there is.
+// How much of all bodies may be in memory at once. An ordinary webhook has one to
+// five KiB, stays below ownRoom and asks for nothing; what is longer shares
+// sharedRoom with its like, so that very many senders of very much cannot take all
+// there is. A body's buffer may be twice as large as what is in it.
 const (
-	ownRoom    = 64 << 10
-	sharedRoom = 32 << 20
+	ownRoom    = 16 << 10
+	sharedRoom = 16 << 20
 )
+
+// roomWithin is how long a body waits for room. Meanwhile nothing of it is read, so
+// its sender has to wait too: refused at once, those who only want to do harm would
+// come again at once, and each new connection costs more than one that waits.
+const roomWithin = time.Second
 
 // errCrowded ends a body for which there is no room.
 var errCrowded = errors.New("too many long bodies at once")
 
-// room is what is left of the shared memory, in bytes.
-type room struct{ left atomic.Int64 }
-
-func newRoom(size int64) *room {
-	r := &room{}
-	r.left.Store(size)
-	return r
+// room is the shared memory; its unit is the byte.
+type room struct {
+	*semaphore.Weighted
+	within time.Duration
 }
 
-// take says whether there was room for n bytes.
+func newRoom(size int64) *room { return &room{semaphore.NewWeighted(size), roomWithin} }
+
+// take waits for n bytes, and says whether there was room for them.
 func (r *room) take(n int64) bool {
-	if r.left.Add(-n) >= 0 {
+	if r.TryAcquire(n) {
 		return true
 	}
-	r.left.Add(n)
-	return false
+	ctx, cancel := context.WithTimeout(context.Background(), r.within)
+	defer cancel()
+	return r.Acquire(ctx, n) == nil
 }
 
 // tenant reads a body and takes room for what comes after its own part of it.
@@ -56,4 +65,4 @@ func (t *tenant) Read(p []byte) (int, error) {
 }
 
 // leave gives everything back. It may be called once, when nothing reads any more.
-func (t *tenant) leave() { t.room.left.Add(t.taken) }
+func (t *tenant) leave() { t.room.Release(t.taken) }

@@ -17,7 +17,7 @@ const (
 	bodyWithin   = 10 * time.Second // header included
 	writeWithin  = 15 * time.Second
 	idleWithin   = 2 * time.Minute
-	maxHeader    = 64 << 10
+	maxHeader    = 16 << 10 // bytes; a webhook's has one to three KiB
 )
 
 // drainWithin is how long requests under way may take when the process stops.
@@ -41,7 +41,9 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 // ready, l stays open for grace so that load balancers can notice, and what is
 // under way is finished.
 func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration) error {
-	return serve(ctx, newHTTPServer(s.Handler(), s.Log), l, func() {
+	srv := newHTTPServer(s.Handler(), s.Log)
+	newDoor(mostConnections, s.Ops.metrics.letGo.Inc).guard(srv)
+	return serve(ctx, srv, l, func() {
 		s.Ops.Drain()
 		time.Sleep(grace)
 	})

@@ -14,23 +14,24 @@ import (
 const statusRead = "READ"
 
 // fromChannel passes on what a channel's webhook says about consumers' presence. A
-// message ends typing.
-func (p *Presence) fromChannel(got channels.Received) {
+// message ends typing. Under strain only what this process has switched on is
+// switched off.
+func (p *Presence) fromChannel(got channels.Received, strained bool) {
 	if p == nil {
 		return
 	}
 	for _, in := range got.Events {
 		if in.Kind == message.Wrote {
-			p.consumerTypes(message.Presence{Address: in.Address}, false)
+			p.consumerTypes(message.Presence{Address: in.Address}, false, strained)
 		}
 	}
 	for _, pr := range got.Presence {
-		p.consumerTypes(pr, true)
+		p.consumerTypes(pr, true, strained)
 	}
 }
 
 // consumerTypes tells agents; said is false where the end of typing only follows.
-func (p *Presence) consumerTypes(pr message.Presence, said bool) {
+func (p *Presence) consumerTypes(pr message.Presence, said, strained bool) {
 	account := p.AccountOf[pr.Address.Channel]
 	lane := p.accounts[account]
 	if lane == nil {
@@ -44,9 +45,13 @@ func (p *Presence) consumerTypes(pr message.Presence, said bool) {
 			}})
 		}
 	}
-	if pr.Typing {
+	said = said && !strained
+	switch {
+	case pr.Typing && strained:
+		lane.count("shed")
+	case pr.Typing:
 		p.on(key, tell(liveperson.Composing, false), tell(liveperson.Pause, true))
-	} else {
+	default:
 		p.off(key, said, tell(liveperson.Pause, true))
 	}
 }
@@ -70,19 +75,24 @@ func (p *Presence) tellCloud(ctx context.Context, account string, a message.Addr
 	return err
 }
 
-// fromCloud passes on what agents do: heard holds events of agents only.
-func (p *Presence) fromCloud(account string, heard []liveperson.Event) {
+// fromCloud passes on what agents do: heard holds events of agents only. Under
+// strain it does no more than fromChannel.
+func (p *Presence) fromCloud(account string, heard []liveperson.Event, strained bool) {
 	if p == nil || len(p.channels) == 0 {
 		return
 	}
 	for _, e := range heard {
 		where := conversationKey{account, e.Conversation}
+		typing := e.Kind == liveperson.KindChatState && e.ChatState == liveperson.Composing
+		read := e.Kind == liveperson.KindAccept && e.Status == statusRead
 		switch {
+		case strained && (typing || read):
+			p.lookups.count("shed")
 		case e.Kind == liveperson.KindChatState:
-			p.agentTypes(where, e.ChatState == liveperson.Composing, true)
+			p.agentTypes(where, typing, !strained)
 		case e.Kind == liveperson.KindContent:
 			p.agentTypes(where, false, false)
-		case e.Kind == liveperson.KindAccept && e.Status == statusRead:
+		case read:
 			p.agentRead(where, e.Dialog, e.Sequences)
 		}
 	}

@@ -32,7 +32,7 @@ func (b *bench) all(ctx context.Context) error {
 	phases := []struct {
 		letter, name string
 		measure      func(context.Context) error
-	}{{"l", "latency", b.latency}, {"a", "acknowledgements", b.acknowledgements}, {"b", "bursts", b.bursts}, {"n", "new conversations", b.newcomers}}
+	}{{"l", "latency", b.latency}, {"a", "acknowledgements", b.acknowledgements}, {"b", "bursts", b.bursts}, {"n", "new conversations", b.newcomers}, {"t", "trimming", b.trimming}}
 	for i := range b.repeat {
 		for _, p := range phases {
 			if !strings.Contains(b.only, p.letter) {

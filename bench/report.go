@@ -26,6 +26,9 @@ func rows() []row {
 	none := map[string]string{}
 	return []row{
 		{"acknowledgement at 20/s, p50 / p99", []string{"ack at 20/s p50", "ack at 20/s p99"}, "%.1f", "ms", same("1.5 / 7.4")},
+		{"— as often, beside old rows that nobody trims, p50 / p99", []string{"ack without trim p50", "ack without trim p99"}, "%.1f", "ms", none},
+		{"— while housekeeping trims them, p50 / p99", []string{"ack with trim p50", "ack with trim p99"}, "%.1f", "ms", none},
+		{"— rows it deletes then", []string{"trimmed"}, "%.0f", "/s", none},
 		{"webhook → Send API at 20/s, p50 / p99", []string{"to the Send API at 20/s p50", "to the Send API at 20/s p99"}, "%.1f", "ms", map[string]string{"postgres": "22 / 43", "sqlite": "22 / 75"}},
 		{"agent's message → channel at 20/s, p50 / p99", []string{"to the channel at 20/s p50", "to the channel at 20/s p99"}, "%.1f", "ms", none},
 		{"acknowledgements, 64 clients, while processing", []string{"acks/s"}, "%.0f", "/s", same("≥ 2,000")},

@@ -126,13 +126,17 @@ func ByStatus(status int, serverError fault.Class) fault.Class {
 	}
 }
 
-// retryAfter reads Retry-After, seconds or a date; 0 when there is none.
+// retryAfter reads Retry-After, seconds or a date; 0 when there is none. A date is
+// counted from the answer's own: it was made by the same clock.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := h.Get("Retry-After")
 	if s, err := strconv.ParseInt(v, 10, 64); err == nil {
 		return time.Duration(min(max(s, 0), maxRetryAfter)) * time.Second
 	}
 	if t, err := http.ParseTime(v); err == nil {
+		if theirs, err := http.ParseTime(h.Get("Date")); err == nil {
+			now = theirs
+		}
 		return min(max(t.Sub(now), 0), maxRetryAfter*time.Second)
 	}
 	return 0

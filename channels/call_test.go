@@ -27,6 +27,10 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		require.Equal(t, want, retryAfter(http.Header{"Retry-After": {value}}, now), value)
 	}
+	for _, off := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
+		got := retryAfter(http.Header{"Date": {"Fri, 20 Nov 2026 09:00:00 GMT"}, "Retry-After": {"Fri, 20 Nov 2026 09:00:30 GMT"}}, now.Add(off))
+		require.Equal(t, 30*time.Second, got, "our clock may be off")
+	}
 }
 
 func TestByStatus(t *testing.T) {

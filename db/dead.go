@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"parley/message"
 )
@@ -38,11 +39,12 @@ ORDER BY buried_at, id LIMIT @limit`
 
 // DeadLetters returns a page of dead letters, the oldest first.
 func (s *Store) DeadLetters(ctx context.Context, r DeadRange) ([]Dead, error) {
-	if r.To.IsZero() {
-		r.To = time.Now().Add(time.Hour)
+	to := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true} // our clock may be behind the database's
+	if !r.To.IsZero() {
+		to = pgtype.Timestamptz{Time: r.To, Valid: true}
 	}
 	rows, err := s.pool.Query(ctx, deadLetters, pgx.StrictNamedArgs{
-		"from": toTime(r.From), "to": r.To, "settled": r.Settled, "after_at": toTime(r.After.BuriedAt), "after_id": toKey(string(r.After.ID)), "limit": r.Limit,
+		"from": toTime(r.From), "to": to, "settled": r.Settled, "after_at": toTime(r.After.BuriedAt), "after_id": toKey(string(r.After.ID)), "limit": r.Limit,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list dead letters: %w", redacted(err))

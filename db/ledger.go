@@ -23,7 +23,7 @@ ON CONFLICT (command) DO UPDATE SET
     state = CASE WHEN l.state = 'failed' THEN 'intended' ELSE l.state END,
     since = CASE WHEN l.state = 'failed' THEN now() ELSE l.since END,
     attempts = CASE WHEN l.state = 'failed' THEN l.attempts + 1 ELSE l.attempts END
-RETURNING command, found, since, attempts, account, conversation, dialog, sequence, ref, refs, parts, note`
+RETURNING command, found, since, clock_timestamp() - since, attempts, account, conversation, dialog, sequence, ref, refs, parts, note`
 
 // Intend writes down that the commands are about to be sent, and returns for each,
 // in the order given, how far it got before. One never intended, or whose last
@@ -64,7 +64,7 @@ type foundEntry struct {
 func scanEntry(row pgx.CollectableRow) (foundEntry, error) {
 	var f foundEntry
 	o := &f.Outcome
-	err := row.Scan(&f.key, &f.State, &f.Since, &f.Attempts, &o.Account, &o.Conversation, &o.Dialog, &o.Sequence, &o.Ref, &o.Refs, &o.Parts, &o.Note)
+	err := row.Scan(&f.key, &f.State, &f.Since, &f.Age, &f.Attempts, &o.Account, &o.Conversation, &o.Dialog, &o.Sequence, &o.Ref, &o.Refs, &o.Parts, &o.Note)
 	o.State = f.State
 	if f.State == "" || f.State == message.Undone {
 		f.State = ""

@@ -50,6 +50,10 @@ func TestTheLedgerTellsHowFarACommandGot(t *testing.T) {
 	require.Equal(t, []string{"part 1"}, again[0].Outcome.Refs)
 	require.True(t, again[1].Since.After(before))
 	require.Equal(t, first[2].Since, again[1].Since, "an uncertain one keeps the time of its intent")
+	require.Positive(t, again[1].Age)
+	_, err := s.pool.Exec(ctx, `UPDATE ledger SET since = since - interval '40 days 90 seconds' WHERE command = 'm'`)
+	require.NoError(t, err)
+	require.InDelta(t, (40*24*time.Hour + 90*time.Second).Seconds(), intend("m")[0].Age.Seconds(), 60, "the age is by the database's clock")
 
 	require.Equal(t, message.Intended, intend("a")[0].State, "a failed one was intended anew")
 	require.NoError(t, s.Record(ctx, []message.Outcome{{Command: "z", State: message.Undone}}))

@@ -148,8 +148,8 @@ const (
 	FateAnswered Fate = "answered" // it was an answer to the survey
 	FateSkipped  Fate = "skip"     // a person dropped it
 	FateDead     Fate = "dead"     // it is a dead letter
-	FateIntended Fate = "intended" // it was about to be sent; no outcome is on record
 	FateRedriven Fate = "redriven" // it was one, and was put back into the inbox under its ID
+	FateIntended Fate = "intended" // it was about to be sent; no outcome is on record
 )
 
 // fates says Fate per message; of several the strongest.

@@ -92,9 +92,11 @@ func TestFatesTellTheStrongest(t *testing.T) {
 		{At: time.Now(), Command: "c", What: "answered"}, {At: time.Now(), Command: "d", What: "skip"}, {At: time.Now(), Command: "e", What: "uncertain"}}))
 	require.NoError(t, s.Bury(t.Context(), []message.DeadLetter{{ID: "a"}, {ID: "d"}, {ID: "f"}, {ID: "h"}}))
 	require.NoError(t, s.Redriven(t.Context(), "h", 0))
-	got, err := s.Fates(t.Context(), []message.ID{"a", "b", "c", "d", "e", "f", "g", "h"})
+	_, err := s.Intend(t.Context(), []message.ID{"f", "i"})
 	require.NoError(t, err)
-	assert.Equal(t, map[message.ID]Fate{"a": FateDone, "b": FateAgain, "c": FateAnswered, "d": FateSkipped, "f": FateDead, "h": FateRedriven}, got)
+	got, err := s.Fates(t.Context(), []message.ID{"a", "b", "c", "d", "e", "f", "g", "h", "i"})
+	require.NoError(t, err)
+	assert.Equal(t, map[message.ID]Fate{"a": FateDone, "b": FateAgain, "c": FateAnswered, "d": FateSkipped, "f": FateDead, "h": FateRedriven, "i": FateIntended}, got)
 }
 
 // BenchmarkExamine proves a day of events, of which every hundredth is not proven.

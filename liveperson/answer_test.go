@@ -45,6 +45,15 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
+func TestADateToWaitForIsCountedByTheClockThatMadeIt(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	a := answer{header: http.Header{"Date": {"Sun, 22 Nov 2026 12:00:00 GMT"}, "Retry-After": {"Sun, 22 Nov 2026 12:00:30 GMT"}}}
+	for _, off := range []time.Duration{-10 * time.Minute, 0, 10 * time.Minute} {
+		require.Equal(t, 30*time.Second, a.after(fault.Throttled, now.Add(off)), off)
+	}
+}
+
 func TestCodesAreCodes(t *testing.T) {
 	t.Parallel()
 	for v, want := range map[any]string{

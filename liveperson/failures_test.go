@@ -88,7 +88,7 @@ func TestAnswersAreJudged(t *testing.T) {
 			t.Parallel()
 			for call, want := range map[string]fault.Class{"publish": c.publish, "close": c.closes} {
 				cloud := newCloud(t)
-				header := []string{"Location", "https://elsewhere.example"}
+				header := []string{"Location", "https://elsewhere.example", "Date", at(0)}
 				if c.retry != "" {
 					header = append(header, "Retry-After", c.retry)
 				}

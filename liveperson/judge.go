@@ -154,6 +154,9 @@ func word(v any) string {
 //
 // Source: retry-policy-recommendations; Retry-After is not documented, and honoured.
 func (a answer) after(class fault.Class, now time.Time) time.Duration {
+	if theirs, err := http.ParseTime(a.header.Get("Date")); err == nil {
+		now = theirs // a date to wait for was made by the same clock
+	}
 	d := retryAfter(a.header.Get("Retry-After"), now)
 	switch class {
 	case fault.Throttled:

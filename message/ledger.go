@@ -19,11 +19,14 @@ const (
 
 // Entry is what the ledger knows of one command before it is sent (again). State
 // is empty for one never intended before, or whose last attempt certainly had no
-// effect. An Intended one may have been sent: its Since is when.
+// effect. An Intended one may have been sent: its Since is when, by the database's
+// clock, and Age how long ago that was, by the same clock. A process that judges by
+// its own, which may be minutes off, would take an intent of this instant for old.
 type Entry struct {
 	Command  ID
 	State    EntryState
 	Since    time.Time
+	Age      time.Duration
 	Attempts int // earlier ones
 	Outcome  Outcome
 }

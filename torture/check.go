@@ -184,15 +184,16 @@ func (t *trial) verify(ctx context.Context, c *crowd, since time.Time, drain tim
 	t.result.tally = got
 	err = errors.Join(err, countErr)
 	t.check(got.clean(), "%s; first: %s", got, got.example)
-	t.check(took <= drain, "drained within %s, not %s", round(took), drain)
+	t.timely(took <= drain, "drained within %s, not %s", round(took), drain)
 	return errors.Join(err, t.stages(ctx), t.proven(ctx))
 }
 
 // proven has Parley's own `verify` come to the same end: everything that was
-// accepted in this scenario is at its effect.
+// accepted in this scenario is at its effect. Whether what is uncertain was doubled
+// has been counted at the far sides.
 func (t *trial) proven(ctx context.Context) error {
 	return every(ctx, 2*time.Second, 30*time.Second, "parley verify agrees", func() error {
-		out, err := t.tool(ctx, "verify", "-list", "3", "-from", t.began.UTC().Format(time.RFC3339))
+		out, err := t.tool(ctx, "verify", "-allow", "uncertain", "-list", "3", "-from", t.began.UTC().Format(time.RFC3339))
 		status := new(exec.ExitError)
 		switch {
 		case err == nil:

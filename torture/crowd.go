@@ -93,8 +93,11 @@ func (c *crowd) known(ctx context.Context, within time.Duration) error {
 	for i, one := range c.all {
 		byText[c.first(i)] = one
 	}
-	return every(ctx, 250*time.Millisecond, within, "all conversations are open", func() error {
-		list, err := c.s.far.conversations(ctx)
+	// The list is long when the crowd is: it is asked for the less often. Conversations
+	// of others may be opened meanwhile.
+	pace := max(250*time.Millisecond, time.Duration(len(c.all))*time.Millisecond/2)
+	return every(ctx, pace, within, "all conversations are open", func() error {
+		list, err := c.s.far.conversations(ctx, 2*len(c.all)+1000)
 		if err != nil {
 			return err
 		}

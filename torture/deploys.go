@@ -29,7 +29,7 @@ func sigterm(ctx context.Context, t *trial) error {
 		return err
 	}
 	defer w.close()
-	l := t.start(ctx, c, t.rate, pick(t, 300, 3000))
+	l := t.start(ctx, c, t.rate, pick(t, 100, 2000))
 	var whole []time.Time
 	var longest time.Duration
 	for range pick(t, 1, 5) {
@@ -121,16 +121,26 @@ func (t *trial) variant(ctx context.Context, name string, changes map[string][2]
 	return binary, nil
 }
 
+// otherRules builds a parley with newer rules, and one whose workflow does not fit
+// histories that are there.
+func (t *trial) otherRules(ctx context.Context) (newer, wrong string, err error) {
+	err = together(2, 2, func(i int) (err error) {
+		if i == 0 {
+			newer, err = t.variant(ctx, "newer-rules", map[string][2]string{
+				"conversation/conversation.go": {"const LatestRules = 1\n", "const LatestRules = 2\n"}})
+			return err
+		}
+		wrong, err = t.variant(ctx, "wrong-rules", map[string][2]string{
+			"workflows/conversation.go": {"	r := newRun(ctx, in.State)\n", "	_ = workflow.Sleep(ctx, 10*time.Millisecond)\n	r := newRun(ctx, in.State)\n"}})
+		return err
+	})
+	return newer, wrong, err
+}
+
 // rulesVersion deploys newer rules while conversations run; then, by mistake, some
 // that do not fit their histories; then takes those back.
 func rulesVersion(ctx context.Context, t *trial) error {
-	newer, err := t.variant(ctx, "newer-rules", map[string][2]string{
-		"conversation/conversation.go": {"const LatestRules = 1\n", "const LatestRules = 2\n"}})
-	if err != nil {
-		return err
-	}
-	wrong, err := t.variant(ctx, "wrong-rules", map[string][2]string{
-		"workflows/conversation.go": {"	r := newRun(ctx, in.State)\n", "	_ = workflow.Sleep(ctx, 10*time.Millisecond)\n	r := newRun(ctx, in.State)\n"}})
+	newer, wrong, err := t.otherRules(ctx)
 	if err != nil {
 		return err
 	}
@@ -148,7 +158,7 @@ func rulesVersion(ctx context.Context, t *trial) error {
 	if err := t.deploy(ctx, newer); err != nil {
 		return errors.Join(err, l.end(ctx))
 	}
-	pause(ctx, pick(t, 4*time.Second, 30*time.Second))
+	pause(ctx, pick(t, 3*time.Second, 30*time.Second))
 	bad, err := t.nondeterminism(ctx)
 	if err := errors.Join(err, l.end(ctx)); err != nil {
 		return err
@@ -169,7 +179,7 @@ func rulesVersion(ctx context.Context, t *trial) error {
 		}
 		return err
 	})
-	pause(ctx, pick(t, 3*time.Second, 20*time.Second))
+	pause(ctx, pick(t, 2*time.Second, 20*time.Second))
 	t.note("with the wrong rules %.0f workflow tasks failed and were counted", bad)
 	err = t.deploy(ctx, "")
 	whole := time.Now()
@@ -214,7 +224,9 @@ func (t *trial) nondeterminism(ctx context.Context) (sum float64, err error) {
 	return sum, nil
 }
 
-// clockOff runs one api and one worker with clocks ten minutes ahead.
+// clockOff runs one api and one worker with clocks ten minutes ahead, and kills
+// workers: what they were sending is judged by whichever comes first, the one whose
+// clock is right or the other.
 func clockOff(ctx context.Context, t *trial) error {
 	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
@@ -246,10 +258,21 @@ func clockOff(ctx context.Context, t *trial) error {
 	}
 	defer w.close()
 	l := t.start(ctx, c, t.rate, pick(t, 300, 3000))
+	var whole []time.Time
+	for range pick(t, 4, 30) {
+		pause(ctx, time.Second+time.Duration(t.rnd.Int64N(int64(2*time.Second))))
+		v := t.workers[t.rnd.IntN(len(t.workers))]
+		v.process.kill()
+		if err := t.stack.start(ctx, v); err != nil {
+			return errors.Join(err, l.end(ctx))
+		}
+		whole = append(whole, time.Now())
+	}
 	if err := l.end(ctx); err != nil {
 		return err
 	}
 	err = t.verify(ctx, c, time.Now(), time.Minute)
-	t.times(l, w, nil)
+	t.times(l, w, whole)
+	t.note("%d kills of workers", len(whole))
 	return errors.Join(err, t.unmarked(ctx))
 }

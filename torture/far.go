@@ -81,11 +81,12 @@ func (f *far) hits(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-func (f *far) conversations(ctx context.Context) ([]simulator.ConversationView, error) {
+// conversations are the newest ones, at most so many.
+func (f *far) conversations(ctx context.Context, most int) ([]simulator.ConversationView, error) {
 	var list struct {
 		Conversations []simulator.ConversationView `json:"conversations"`
 	}
-	err := f.call(ctx, http.MethodGet, "/sim/conversations?limit=1000000", nil, &list)
+	err := f.call(ctx, http.MethodGet, fmt.Sprintf("/sim/conversations?limit=%d", most), nil, &list)
 	return list.Conversations, err
 }
 

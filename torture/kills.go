@@ -8,19 +8,19 @@ import (
 
 // workerKill ends workers without a warning while messages flow in both directions.
 func workerKill(ctx context.Context, t *trial) error {
-	return t.killing(ctx, t.workers, pick(t, 6, 50))
+	return t.killing(ctx, t.workers, pick(t, 4, 50))
 }
 
 // apiKill does the same to the processes that receive webhooks. Senders repeat what
 // got no 2xx; one of the two keeps answering.
 func apiKill(ctx context.Context, t *trial) error {
-	return t.killing(ctx, t.apis, pick(t, 6, 50))
+	return t.killing(ctx, t.apis, pick(t, 4, 50))
 }
 
 // killing kills one of the services after a random while, starts it again, and goes
 // on with one of them, under load.
 func (t *trial) killing(ctx context.Context, victims []*service, kills int) error {
-	c, err := t.open(ctx, pick(t, 40, 200), "")
+	c, err := t.open(ctx, pick(t, 30, 200), "")
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (t *trial) killing(ctx context.Context, victims []*service, kills int) erro
 		return err
 	}
 	defer w.close()
-	l := t.start(ctx, c, t.rate, pick(t, 400, 5000))
+	l := t.start(ctx, c, t.rate, pick(t, 150, 5000))
 	var whole []time.Time
 	for i := range kills {
 		pause(ctx, 200*time.Millisecond+time.Duration(t.rnd.Int64N(int64(1500*time.Millisecond))))

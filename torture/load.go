@@ -43,7 +43,9 @@ type load struct {
 func (t *trial) start(ctx context.Context, c *crowd, rate float64, least int) *load {
 	l := &load{crowd: c, name: t.tag(), rate: rate, stop: make(chan struct{}), over: make(chan struct{}), turn: map[*consumer][2]chan *sent{}}
 	var all sync.WaitGroup
-	const room = 1 << 14 // more than one conversation gets in any scenario
+	// More than a conversation gets while nothing is acknowledged, and little in all
+	// when there are ten thousand of them.
+	room := min(1<<14, max(256, 1<<18/len(c.all)))
 	for _, one := range c.all {
 		q := [2]chan *sent{make(chan *sent, room), make(chan *sent, room)}
 		l.turn[one] = q

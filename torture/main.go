@@ -17,6 +17,8 @@ import (
 type options struct {
 	list    bool
 	run     string
+	skip    string
+	limit   time.Duration
 	seed    uint64
 	short   bool
 	out     string
@@ -30,6 +32,8 @@ func main() {
 	var o options
 	flag.BoolVar(&o.list, "list", false, "list the scenarios and end")
 	flag.StringVar(&o.run, "run", "", "run these scenarios only: `names`, separated by commas")
+	flag.StringVar(&o.skip, "skip", "", "leave these scenarios out: `names`, separated by commas")
+	flag.DurationVar(&o.limit, "limit", 3*time.Hour, "end what has not ended by then")
 	flag.Uint64Var(&o.seed, "seed", 0, "seed of everything chosen at random; 0 takes one from the clock")
 	flag.BoolVar(&o.short, "short", false, "small counts and short outages: some minutes in all")
 	flag.StringVar(&o.out, "out", "", "write the table to this `file` as well, after every scenario")
@@ -39,23 +43,39 @@ func main() {
 	flag.BoolVar(&o.keep, "keep", false, "leave logs and databases behind")
 	flag.Parse()
 	if o.list {
-		for _, s := range scenarios() {
-			fmt.Printf("%-20s %s\n", s.name, s.what)
-		}
+		fmt.Print(listed(scenarios()))
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, errLimit)
+	defer cancel()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
 		os.Exit(1)
 	}
 }
 
-var errFailed = errors.New("not all scenarios passed")
+// listed is what -list shows: each scenario with about what it takes in its short
+// and in its long form.
+func listed(all []scenario) string {
+	var b strings.Builder
+	var short, long time.Duration
+	for _, s := range all {
+		fmt.Fprintf(&b, "%-20s %6s %8s  %s\n", s.name, s.inShort, s.inLong, s.what)
+		short, long = short+s.inShort, long+s.inLong
+	}
+	fmt.Fprintf(&b, "%-20s %6s %8s  in the short form, and in the long\n", "all", short, long)
+	return b.String()
+}
+
+var (
+	errFailed = errors.New("not all scenarios passed")
+	errLimit  = errors.New("the time set by -limit was over")
+)
 
 func run(ctx context.Context, o options) error {
-	chosen, err := choose(o.run)
+	chosen, err := choose(o.run, o.skip)
 	if err != nil {
 		return err
 	}
@@ -65,12 +85,14 @@ func run(ctx context.Context, o options) error {
 	if o.seed == 0 {
 		o.seed = uint64(time.Now().UnixNano()) % 1_000_000
 	}
+	fmt.Fprintf(os.Stderr, "seed %d\n", o.seed)
 	r := newReport(o)
+	r.asked = len(chosen)
 	h := &hall{options: o, report: r}
 	defer func() { h.leave(o.keep) }()
 	for _, s := range chosen {
 		if ctx.Err() != nil {
-			r.add(result{name: s.name, what: s.what, verdict: notRun, reason: "the run was interrupted"})
+			r.add(result{name: s.name, what: s.what, verdict: notRun, reason: context.Cause(ctx).Error()})
 			continue
 		}
 		r.add(h.trial(ctx, s))
@@ -79,25 +101,35 @@ func run(ctx context.Context, o options) error {
 	if r.failed() {
 		return errFailed
 	}
-	return ctx.Err()
+	return context.Cause(ctx)
 }
 
-// choose finds scenarios by name, in the order of the list.
-func choose(names string) ([]scenario, error) {
-	all := scenarios()
-	if names == "" {
-		return all, nil
+// choose finds scenarios by name, in the order of the list: all of them when none
+// is named, but for those to skip.
+func choose(run, skip string) ([]scenario, error) {
+	wanted, err := named(run)
+	if err != nil {
+		return nil, err
 	}
-	wanted := strings.Split(names, ",")
-	var chosen []scenario
-	for _, s := range all {
-		if i := slices.Index(wanted, s.name); i >= 0 {
-			chosen = append(chosen, s)
-			wanted = slices.Delete(wanted, i, i+1)
+	unwanted, err := named(skip)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(scenarios(), func(s scenario) bool {
+		return slices.Contains(unwanted, s.name) || len(wanted) > 0 && !slices.Contains(wanted, s.name)
+	}), nil
+}
+
+// named splits a list of names, each of which has to be a scenario's.
+func named(list string) ([]string, error) {
+	if list == "" {
+		return nil, nil
+	}
+	names := strings.Split(list, ",")
+	for _, name := range names {
+		if !slices.ContainsFunc(scenarios(), func(s scenario) bool { return s.name == name }) {
+			return nil, fmt.Errorf("there is no scenario %q; -list shows them", name)
 		}
 	}
-	if len(wanted) > 0 {
-		return nil, fmt.Errorf("there is no scenario %q; -list shows them", wanted[0])
-	}
-	return chosen, nil
+	return names, nil
 }

@@ -41,6 +41,7 @@ func poisonOf(conversation string) []poisonous {
 		{"deep nesting", deep(200_000)},
 		{"invalid UTF-8", content("900004", "\"\xff\xfe\xfd\"")},
 		{"NUL", content("900005", "\"a\x00b\"")},
+		{"1 MB of text", content("900007", `"`+strings.Repeat("a lot of words ", 70_000)+`"`)},
 		{"cut off", content("900006", `"hello"`)[:80]},
 	}
 }

@@ -41,14 +41,17 @@ type result struct {
 // report is the table, with what has to be known to read it.
 type report struct {
 	options
-	ceiling string // with where it is from
-	began   time.Time
-	commit  string
-	rows    []result
+	ceiling  string // with where it is from
+	measured string // how, when it was
+	began    time.Time
+	commit   string
+	machine  string
+	asked    int // how many scenarios
+	rows     []result
 }
 
 func newReport(o options) *report {
-	return &report{options: o, began: time.Now(), commit: commit()}
+	return &report{options: o, began: time.Now(), commit: commit(), machine: machine()}
 }
 
 // commit is the version of the tree; "+" says that it was changed.
@@ -86,8 +89,7 @@ func (r *report) add(row result) {
 	}
 }
 
-// write puts this run's rows into the file; rows of scenarios that it has not come
-// to stay as other runs have left them.
+// write puts this run into the file.
 func (r *report) write() error {
 	file, err := os.OpenFile(r.out, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -111,28 +113,32 @@ func (r *report) write() error {
 const (
 	columns = "| scenario | verdict | messages | lost / doubled / out of order | ack ms, p50 / p99 / max | recovered | drained | what else | run |\n|---|---|---|---|---|---|---|---|---|\n"
 	heading = "# Torture\n\nWritten by `make torture`, a row after each scenario; see torture/ for how. Lost, doubled and out of order are by the simulator's own records. " +
-		"Load is open-loop, in both directions, at 60 % of the ceiling that the last column names. *Recovered* is the longest time from the moment when what was broken was whole again to the " +
+		"Load is open-loop, in both directions, at 60 % of the ceiling that the last column names; the ceiling is both directions together." +
+		" What a row fails is in bold. *Recovered* is the longest time from the moment when what was broken was whole again to the " +
 		"first message (of Postgres: the first acknowledgement); *drained* is from the end of the load until everything had arrived. " +
 		"A scenario is run again with `make torture ARGS=\"-run NAME -seed SEED\"`, in the short form with `-short`.\n\n"
 )
 
-// table is the whole file: this run's rows over those of an older file.
+// whole says that the run is of all scenarios.
+func (r *report) whole() bool { return r.run == "" && r.skip == "" }
+
+// table is the whole file. A run of all scenarios replaces an older file; one of
+// some puts its rows over theirs, and leaves the rest and the summary.
 func (r *report) table(old string) string {
-	kept := map[string]string{}
-	if _, rows, found := strings.Cut(old, columns); found {
-		for line := range strings.Lines(rows) {
-			if name, ok := nameOf(line); ok {
-				kept[name] = line
-			}
-		}
+	rows, summary := map[string]string{}, ""
+	if !r.whole() {
+		rows, summary = parts(old)
+	}
+	if r.whole() {
+		summary = r.summary()
 	}
 	for _, row := range r.rows {
-		kept[row.name] = r.line(row)
+		rows[row.name] = r.line(row)
 	}
 	var b strings.Builder
-	b.WriteString(heading + columns)
+	b.WriteString(heading + summary + columns)
 	for _, s := range scenarios() {
-		line := kept[s.name]
+		line := rows[s.name]
 		if line == "" {
 			line = fmt.Sprintf("| **%s**: %s | %s | | | | | | not asked for, or not reached yet | |\n", s.name, s.what, notRun)
 		}
@@ -141,15 +147,36 @@ func (r *report) table(old string) string {
 	return b.String()
 }
 
-func (r *report) line(row result) string {
-	form := "long"
-	if r.short {
-		form = "short"
+// parts are the rows of an older file and its summary.
+func parts(old string) (rows map[string]string, summary string) {
+	rows = map[string]string{}
+	head, table, found := strings.Cut(old, columns)
+	if !found {
+		return rows, ""
 	}
+	if i := strings.Index(head, summaryMark); i >= 0 {
+		summary = head[i:]
+	}
+	for line := range strings.Lines(table) {
+		if name, ok := nameOf(line); ok {
+			rows[name] = line
+		}
+	}
+	return rows, summary
+}
+
+func (r *report) line(row result) string {
 	return fmt.Sprintf("| **%s**: %s | %s | %d | %d / %d / %d | %s | %s | %s | %s | %s form, seed %d, commit %s, %s, took %s, ceiling %s, load average %s on %d processors |\n",
 		row.name, row.what, row.verdict, row.messages, row.tally.lost, row.tally.doubled, row.tally.moved, quantiles(row.acks),
-		orDash(row.recovered), orDash(row.drained), row.details(), form, row.seed, r.commit, row.began.UTC().Format("2006-01-02 15:04 UTC"),
+		orDash(row.recovered), orDash(row.drained), row.details(), r.form(), row.seed, r.commit, row.began.UTC().Format("2006-01-02 15:04 UTC"),
 		round(row.took), r.ceiling, loadAverage(), runtime.NumCPU())
+}
+
+func (r *report) form() string {
+	if r.short {
+		return "short"
+	}
+	return "long"
 }
 
 // nameOf finds the scenario in a line of the table.

@@ -73,7 +73,7 @@ func (t *trial) histories(ctx context.Context) (longest int64, runs int, err err
 
 // manyOpen has very many conversations open, and starts the workers cold.
 func manyOpen(ctx context.Context, t *trial) error {
-	n := pick(t, 300, 10_000)
+	n := pick(t, 100, 10_000)
 	began := time.Now()
 	c, err := t.open(ctx, n, "web")
 	if err != nil {
@@ -101,8 +101,8 @@ func manyOpen(ctx context.Context, t *trial) error {
 		return err
 	}
 	t.result.recovered = first
-	t.check(first < 5*time.Second, "the first message after a cold start took %s", round(first))
-	l := t.start(ctx, c, t.rate, pick(t, 300, 3000))
+	t.timely(first < 5*time.Second, "the first message after a cold start took %s", round(first))
+	l := t.start(ctx, c, t.rate, pick(t, 100, 1500))
 	if err := l.end(ctx); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func temporalAway(ctx context.Context, t *trial) error {
 	}
 	defer w.close()
 	l := t.start(ctx, c, t.rate, 1)
-	pause(ctx, 3*time.Second)
+	pause(ctx, time.Second)
 	var away [][2]time.Time
 	outage := func(begin func(), lasting time.Duration, end func() error) error {
 		from := time.Now()
@@ -31,11 +31,11 @@ func temporalAway(ctx context.Context, t *trial) error {
 	}
 	// Slow first: every answer of Temporal's takes a while.
 	err = t.wire.slow(300 * time.Millisecond)
-	pause(ctx, pick(t, 5*time.Second, 30*time.Second))
+	pause(ctx, pick(t, 3*time.Second, 10*time.Second))
 	t.wire.quicken(ctx)
-	err = errors.Join(err, outage(t.wire.cut, pick(t, 15*time.Second, 5*time.Minute), t.wire.mend))
+	err = errors.Join(err, outage(t.wire.cut, pick(t, 8*time.Second, 5*time.Minute), t.wire.mend))
 	for range pick(t, 1, 3) {
-		pause(ctx, pick(t, 3*time.Second, 15*time.Second))
+		pause(ctx, pick(t, 2*time.Second, 10*time.Second))
 		err = errors.Join(err, outage(t.temporal.process.kill, time.Second, func() error { return t.temporal.start(ctx) }))
 	}
 	pause(ctx, 3*time.Second)
@@ -57,8 +57,6 @@ func temporalAway(ctx context.Context, t *trial) error {
 		}
 	}
 	t.note("acks while Temporal was away %s ms", quantiles(acks(during)))
-	// The server of the short form, which CI runs, may be busy with other things.
-	limit := pick(t, 500*time.Millisecond, 50*time.Millisecond)
-	t.check(quantile(acks(during), .99) < limit, "p99 of acks while Temporal was away is not below %s", limit)
+	t.timely(quantile(acks(during), .99) < 50*time.Millisecond, "p99 of acks while Temporal was away is not below 50 ms")
 	return errors.Join(err, t.unmarked(ctx))
 }

@@ -16,7 +16,7 @@ import (
 // webhooksWild has every webhook come five times, shuffled, and before the answer to
 // the request that caused it; then one of an agent's messages not at all.
 func webhooksWild(ctx context.Context, t *trial) error {
-	shuffle := pick(t, 2*time.Second, 10*time.Second)
+	shuffle := pick(t, time.Second, 10*time.Second)
 	window := shuffle * 3 / 2
 	// How long a gap is waited for is an installation's choice; conversations keep
 	// what they began with.
@@ -37,7 +37,7 @@ func webhooksWild(ctx context.Context, t *trial) error {
 		return err
 	}
 	defer w.close()
-	l := t.start(ctx, c, t.rate/4, pick(t, 300, 3000)) // ten webhooks for each message
+	l := t.start(ctx, c, t.rate/3, pick(t, 80, 1500)) // ten webhooks for each message
 	if err := l.end(ctx); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (t *trial) gaps(ctx context.Context, window time.Duration) error {
 	}
 	took, err := t.settle(ctx, c, began, window+time.Minute)
 	t.note("what came after a lost webhook was delivered %s later (window %s)", round(took), window)
-	t.check(took < window+10*time.Second, "a gap was waited for too long")
+	t.timely(took < window+10*time.Second, "a gap was waited for too long")
 	if err == nil {
 		err = c.tell(ctx, one, c.name+" the journal's entries travel with the next message")
 	}
@@ -110,7 +110,7 @@ func (t *trial) reconfigure(ctx context.Context, env map[string]string) error {
 // replayBurst holds webhooks back until there are many, and lets them all go at
 // once while new messages keep coming.
 func replayBurst(ctx context.Context, t *trial) error {
-	held := pick(t, 600, 10_000)
+	held := pick(t, 400, 10_000)
 	old, err := t.open(ctx, pick(t, 30, 200), "web")
 	if err != nil {
 		return err
@@ -161,7 +161,7 @@ func replayBurst(ctx context.Context, t *trial) error {
 	t.times(l, w, nil)
 	p99 := after.since(before).quantile(.99)
 	t.note("%d held back; acknowledged within %s, p99 ≤ %s; memory of both api %d → at most %d MB", per*len(old.all), round(acked), p99, memory>>20, most>>20)
-	t.check(p99 <= time.Second, "p99 of the burst's acks is above 1 s")
+	t.timely(p99 <= time.Second, "p99 of the burst's acks is above 1 s")
 	t.check(most < memory+(400<<20), "memory grew by %d MB", (most-memory)>>20)
 	now, countErr := t.far.counters(ctx)
 	t.check(now.Webhooks.Dropped == 0, "%d webhooks were given up", now.Webhooks.Dropped)

@@ -163,9 +163,8 @@ func (r *run) launch(ctx workflow.Context) {
 			continue
 		}
 		options := workflow.ActivityOptions{
-			StartToCloseTimeout: laneTimeout, ScheduleToCloseTimeout: laneTimeout,
-			HeartbeatTimeout: activities.HeartbeatTimeout, RetryPolicy: &retryLane,
-			Summary: conversation.Describe(commands),
+			StartToCloseTimeout: laneTimeout, HeartbeatTimeout: activities.HeartbeatTimeout,
+			RetryPolicy: &retryLane, Summary: conversation.Describe(commands),
 		}
 		batch := activities.Batch{
 			Account: r.state.Settings.Account, Address: r.state.Address, Consumer: r.state.Consumer, Profile: r.state.Profile,
@@ -188,7 +187,7 @@ func (r *run) fetch(ctx workflow.Context) {
 	}
 	r.behind = behind.Stream
 	options := workflow.ActivityOptions{
-		StartToCloseTimeout: 30 * time.Second, ScheduleToCloseTimeout: laneTimeout, RetryPolicy: &retryFetch,
+		StartToCloseTimeout: shortTimeout, HeartbeatTimeout: activities.HeartbeatTimeout, RetryPolicy: &retryFetch,
 		Summary: fmt.Sprintf("fetch what was left in the inbox, %d–%d", behind.After+1, behind.Last),
 	}
 	r.fetching = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), acts.Fetch, behind)
@@ -281,7 +280,8 @@ func (r *run) finish(ctx workflow.Context) bool {
 	if !r.written {
 		r.written = true
 		options := workflow.ActivityOptions{
-			StartToCloseTimeout: 30 * time.Second, RetryPolicy: &retryFinish, Summary: "write back what was applied",
+			StartToCloseTimeout: shortTimeout, HeartbeatTimeout: activities.HeartbeatTimeout,
+			RetryPolicy: &retryFinish, Summary: "write back what was applied",
 		}
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), acts.Finish, activities.Ending{
 			Account: r.state.Settings.Account, Address: r.state.Address, Applied: r.state.Applied, OptedOut: r.state.OptedOut,

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
@@ -45,6 +46,11 @@ func newStage(t *testing.T) *stage {
 	s.RegisterWorkflowWithOptions(Conversation, workflow.RegisterOptions{Name: Type})
 	s.RegisterActivity(&activities.Activities{})
 	s.SetTestTimeout(20 * time.Second)
+	s.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+		// Where it is not set, it is that of the run: the test server's is a day.
+		assert.Greater(t, info.ScheduleToCloseTimeout, 12*time.Hour, "the SDK would compare it with the worker's wall clock")
+		assert.NotZero(t, info.HeartbeatTimeout, "a worker that died is found out by its heartbeat")
+	})
 	return s
 }
 

@@ -78,16 +78,30 @@ const (
 	handOverSignals = 1000
 )
 
-// A batch ends within two minutes, whatever happens to the worker that has it;
-// patience beyond that is a rule.
-const laneTimeout = 2 * time.Minute
+// How long one attempt may take. A batch ends itself long before, and the heartbeat
+// tells of a worker that died; this is for one that stands still and beats on.
+//
+// No activity has a ScheduleToCloseTimeout. The SDK counts StartToClose from when it
+// got the task, by the monotonic clock; but it compares the other with the server's
+// time of scheduling, by the worker's wall clock, and throws away every result of a
+// worker whose clock is ahead by more (calculateActivityDeadline in SDK 1.50). What it
+// would bound, the number of attempts does.
+const (
+	laneTimeout  = 2 * time.Minute
+	shortTimeout = 30 * time.Second
+)
 
 // retryLane hands a batch whose worker died to another one at once. Failures of
-// the other side are results and never retried here.
-var retryLane = temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second}
+// the other side are results and never retried here. After about two minutes of
+// dying workers the batch comes to no end, and patience is a rule again.
+var retryLane = temporal.RetryPolicy{
+	InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second, MaximumAttempts: 10,
+}
 
-// retryFetch is patient enough for a database that restarts.
-var retryFetch = temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second}
+// retryFetch is patient enough for a database that restarts: two minutes.
+var retryFetch = temporal.RetryPolicy{
+	InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second, MaximumAttempts: 17,
+}
 
 // retryFinish goes on until the database is back.
 var retryFinish = temporal.RetryPolicy{InitialInterval: 500 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: time.Minute}

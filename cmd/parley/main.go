@@ -54,10 +54,11 @@ type process struct {
 
 // Exit statuses.
 const (
-	exitFailed  = 1
-	exitUsage   = 2 // wrong arguments or configuration: trying again will not help
-	exitMissing = exitFailed
-	exitWaiting = 3 // verify: nothing is missing, and not everything is at its effect
+	exitFailed    = 1
+	exitUsage     = 2 // wrong arguments or configuration: trying again will not help
+	exitMissing   = exitFailed
+	exitWaiting   = 3 // verify: nothing is missing, and not everything is at its effect
+	exitUncertain = 4 // verify: all was sent, and of some it is not known whether it arrived once
 )
 
 // exitStatus ends a command that has said itself what there is to say.

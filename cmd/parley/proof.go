@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"parley/conversation"
@@ -16,15 +17,15 @@ import (
 // verdict says where an accepted event is.
 type verdict string
 
-// The verdicts, in the order of the table. The first five are at their effect; of
-// the sixth it is not known whether it was there twice.
+// The verdicts, in the order of the table. The first five are at their effect. The
+// sixth was sent, but nobody knows whether it arrived once: that is no proof.
 const (
 	published  verdict = "published"   // consumer → cloud, with its outcome in the ledger
 	delivered  verdict = "delivered"   // agent → consumer, likewise
 	answered   verdict = "answered"    // it was an answer to the survey
 	skipped    verdict = "skipped"     // a person dropped it
 	applied    verdict = "applied"     // a receipt, a snapshot, a consent: the conversation knows, nothing else follows
-	uncertain  verdict = "uncertain"   // sent again without a confirmation
+	uncertain  verdict = "uncertain"   // sent, and nobody has confirmed that it arrived, or arrived once
 	inInbox    verdict = "inbox"       // not handed to its conversation yet
 	unbound    verdict = "unbound"     // of a cloud conversation of nobody we know
 	inLane     verdict = "lane"        // waits in its conversation
@@ -37,10 +38,10 @@ var verdicts = [...]verdict{published, delivered, answered, skipped, applied, un
 
 // proven says whether an event of this verdict is at its effect.
 func (v verdict) proven() bool {
-	return slices.Index(verdicts[:], v) <= slices.Index(verdicts[:], uncertain)
+	return slices.Index(verdicts[:], v) < slices.Index(verdicts[:], uncertain)
 }
 
-// finding is one event that is not at its effect, or perhaps twice. It holds
+// finding is one event that is not proven to be at its effect, once. It holds
 // nothing that anybody wrote and no number.
 type finding struct {
 	Verdict      verdict    `json:"verdict"`
@@ -56,29 +57,51 @@ type report struct {
 	Counts   map[verdict]int64 `json:"counts"`
 	Findings []finding         `json:"findings"` // at most as many as were asked for
 	most     int
+	allowed  []verdict // do not count for the exit status
 }
 
 func (r *report) add(f finding) {
 	r.Counts[f.Verdict]++
-	if (!f.Verdict.proven() || f.Verdict == uncertain) && len(r.Findings) < r.most {
+	if !f.Verdict.proven() && len(r.Findings) < r.most {
 		r.Findings = append(r.Findings, f)
 	}
 }
 
 // status is 0 when everything is at its effect, exitMissing when something is
-// nowhere, exitWaiting when something is merely still somewhere.
+// nowhere, exitWaiting when something is still somewhere else, exitUncertain when
+// the only doubt left is whether something sent has arrived once: waiting longer
+// does not help then.
 func (r *report) status() exitStatus {
 	s := exitStatus(0)
-	for v, n := range r.Counts {
+	for _, v := range verdicts {
 		switch {
-		case n == 0 || v.proven():
+		case r.Counts[v] == 0 || v.proven() || slices.Contains(r.allowed, v):
 		case v == missing:
 			return exitMissing
+		case v == uncertain:
+			s = exitUncertain
 		default:
-			s = exitWaiting
+			s = exitWaiting // worse than uncertain, which comes before
 		}
 	}
 	return s
+}
+
+// allowances reads a list of verdicts that a script is content with. What is missing
+// or proven is not one of them.
+func allowances(list string) ([]verdict, error) {
+	var allowed []verdict
+	for name := range strings.SplitSeq(list, ",") {
+		v := verdict(strings.TrimSpace(name))
+		if v == "" {
+			continue
+		}
+		if !slices.Contains(verdicts[:], v) || v.proven() || v == missing {
+			return nil, fmt.Errorf("-allow: %q is not one of uncertain, inbox, unbound, lane, parked, dead letter", v)
+		}
+		allowed = append(allowed, v)
+	}
+	return allowed, nil
 }
 
 // records is what verification reads in Postgres; *db.Store is one.
@@ -248,9 +271,8 @@ func (s *subject) place(fates map[message.ID]db.Fate) (place verdict, known bool
 	}
 	done := count[db.FateDone] + count[db.FateAgain]
 	switch {
-	case s.again:
-		return uncertain, true
-	case len(s.parts) > 0 && done == len(s.parts) && count[db.FateAgain] > 0:
+	case s.again, len(s.parts) > 0 && done == len(s.parts) && count[db.FateAgain] > 0:
+		s.Detail = "sent again without a confirmation: perhaps twice"
 		return uncertain, true
 	case len(s.parts) > 0 && done == len(s.parts) && s.cloud:
 		return delivered, true

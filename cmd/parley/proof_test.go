@@ -45,7 +45,10 @@ func (s *shelf) Examine(_ context.Context, _ db.Accepted, open func(db.Evidence)
 	return db.Proven{Published: 7, Delivered: 5, Applied: 3}, nil
 }
 
-func (s *shelf) Fates(context.Context, []message.ID) (map[message.ID]db.Fate, error) {
+func (s *shelf) Fates(ctx context.Context, _ []message.ID) (map[message.ID]db.Fate, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if len(s.fates) == 0 {
 		return nil, nil
 	}
@@ -140,6 +143,9 @@ func TestWhereEventsAre(t *testing.T) {
 		"left in the inbox for want of room":         {shelf{state: conversation.State{Behind: []conversation.Behind{{Stream: cloud, After: 3, Last: 9}}}}, fromCloud(reply), inLane},
 		"signalled and not taken":                    {shelf{}, fromChannel(text), inLane},
 		"taken, and nowhere":                         {shelf{state: took(message.Stream{Address: caller})}, fromChannel(text), missing},
+		"sent, and the outcome was not recorded":     {shelf{fates: fate(db.FateIntended), state: took(cloud)}, fromCloud(reply), uncertain},
+		"a long text of which a part was not sent":   {shelf{fates: fate(db.FateIntended), state: took(message.Stream{Address: caller})}, fromChannel(long), missing},
+		"about to be sent":                           {shelf{fates: fate(db.FateIntended), state: queued}, fromChannel(text), inLane},
 		"sent while we looked":                       {shelf{fates: []map[message.ID]db.Fate{{}, {"id-m": db.FateDone}}, state: took(cloud)}, fromCloud(reply), delivered},
 		"without a conversation":                     {shelf{none: true}, fromChannel(text), missing},
 		"nobody answers":                             {shelf{down: true}, fromChannel(text), inLane},
@@ -205,9 +211,21 @@ func TestLeftoversAreCountedOnce(t *testing.T) {
 func TestExitStatusOfVerify(t *testing.T) {
 	t.Parallel()
 	for want, counts := range map[exitStatus]map[verdict]int64{
-		0: {published: 3, uncertain: 1, missing: 0}, exitWaiting: {published: 3, inInbox: 1}, exitMissing: {inInbox: 1, missing: 1},
+		0: {published: 3, missing: 0}, exitUncertain: {published: 3, uncertain: 1}, exitWaiting: {published: 3, inInbox: 1, uncertain: 1},
+		exitMissing: {inInbox: 1, uncertain: 1, missing: 1},
 	} {
 		assert.Equal(t, want, (&report{Counts: counts}).status())
+	}
+	allowed, err := allowances("uncertain, dead letter,")
+	require.NoError(t, err)
+	for want, counts := range map[exitStatus]map[verdict]int64{
+		0: {uncertain: 2, deadLetter: 1}, exitWaiting: {uncertain: 1, parked: 1}, exitMissing: {deadLetter: 1, missing: 1},
+	} {
+		assert.Equal(t, want, (&report{Counts: counts, allowed: allowed}).status())
+	}
+	for _, wrong := range []string{"missing", "published", "uncertian"} {
+		_, err := allowances(wrong)
+		assert.ErrorContains(t, err, wrong)
 	}
 	var out, errs strings.Builder
 	assert.Equal(t, 3, explain(&errs, "verify", exitStatus(3)))

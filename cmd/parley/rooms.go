@@ -32,6 +32,7 @@ type rooms struct {
 	store    *db.Store
 	temporal client.Client
 	identity workflows.Identity
+	clock    *clock
 }
 
 // open opens what a configuration names. Temporal may be down; Postgres is waited
@@ -57,6 +58,8 @@ func open(ctx context.Context, p *process, c Config) (*rooms, error) {
 		return nil, fmt.Errorf("%w (has `parley migrate` been run?)", err)
 	}
 	r.identity = workflows.Identity{Key: key}
+	r.clock = newClock(r.store.ClockOffset)
+	r.clock.warn(ctx, p.log)
 	if r.temporal, err = dial(c.Temporal, p.log); err != nil {
 		r.store.Close()
 		return nil, err

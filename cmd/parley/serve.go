@@ -83,7 +83,7 @@ func (r *rooms) serveAPI(ctx context.Context, p *process, public, private net.Li
 		Accounts: clouds, Channels: r.channels, Inbox: r.store, Relay: carrier,
 		Presence: presence, Ops: ops, Log: p.log, MaxBody: r.config.MaxBody,
 	}
-	ops.Registry().MustRegister(relayMetrics(carrier))
+	ops.Registry().MustRegister(relayMetrics(carrier), r.clock)
 	carrier.Start()
 
 	last, stopLast := context.WithCancel(context.WithoutCancel(ctx)) // outlives the public listener
@@ -164,6 +164,7 @@ func (r *rooms) serveWorker(ctx context.Context, p *process, private net.Listene
 		api.Check{Name: "database", Ping: r.store.Ready},
 		api.Check{Name: "temporal", Ping: func(ctx context.Context) error { return reachable(ctx, r.temporal) }})
 	tasks.register(ops.Registry())
+	ops.Registry().MustRegister(r.clock)
 	last, stopLast := context.WithCancel(context.WithoutCancel(ctx))
 	var g errgroup.Group
 	g.Go(func() error { return ops.Serve(last, private) })

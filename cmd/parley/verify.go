@@ -21,11 +21,16 @@ import (
 	"parley/workflows"
 )
 
-const verifySynopsis = "[-from TIME] [-to TIME] | -conversation ID | -channel NAME -consumer ID | -workflow ID  [-json] [-list N]"
+const verifySynopsis = "[-from TIME] [-to TIME] | -conversation ID | -channel NAME -consumer ID | -workflow ID  [-allow VERDICTS] [-json] [-list N]"
+
+// verifyStatuses ends the help text.
+const verifyStatuses = `Exit status: 0 everything is at its effect; 1 something is missing, or cannot be looked up; 2 wrong arguments;
+3 something is elsewhere (inbox, unbound, lane, parked, dead letter); 4 all was sent, and of something it is uncertain
+whether it arrived once. The first of 1, 3, 4 that is true; what -allow lists does not count.
+`
 
 // runVerify proves from Postgres and Temporal that every accepted event reached its
-// effect. Its exit status is 0 when all did, 1 when something is nowhere, 3 when
-// something is still on its way or waits for a person.
+// effect. Its exit status is as verifyStatuses says.
 func runVerify(ctx context.Context, p *process, args []string) error {
 	f := flag.NewFlagSet(p.command, flag.ContinueOnError)
 	q := question{}
@@ -35,14 +40,16 @@ func runVerify(ctx context.Context, p *process, args []string) error {
 	f.StringVar(&q.address.Channel, "channel", "", "with -consumer: only this consumer, whenever")
 	f.StringVar(&q.address.Consumer, "consumer", "", "with -channel: the consumer's identity there")
 	f.StringVar(&q.workflow, "workflow", "", "only this conversation, by its workflow ID, whenever")
+	allow := f.String("allow", "", "verdicts that do not count for the exit status, with commas: uncertain, unbound, parked, dead letter, …")
 	asJSON := f.Bool("json", false, "write JSON")
 	most := f.Int("list", 100, "how many of those that are not at their effect are listed")
 	if err := arguments(f, verifySynopsis, args, 0); err != nil {
-		return err
+		return errUsage{err.Error() + verifyStatuses}
 	}
 	began := time.Now()
 	accepted, err := q.time(began)
-	if err != nil {
+	allowed, allowErr := allowances(*allow)
+	if err = errors.Join(err, allowErr); err != nil {
 		return errUsage{err.Error()}
 	}
 	store, c, identity, err := p.records(ctx)
@@ -55,7 +62,7 @@ func runVerify(ctx context.Context, p *process, args []string) error {
 	if accepted.Streams, err = q.streams(ctx, store, asked); err != nil {
 		return err
 	}
-	v := &verifier{records: store, runs: asked, identity: identity, report: &report{Counts: map[verdict]int64{}, Findings: []finding{}, most: *most}}
+	v := &verifier{records: store, runs: asked, identity: identity, report: &report{Counts: map[verdict]int64{}, Findings: []finding{}, most: *most, allowed: allowed}}
 	if err := v.verify(ctx, accepted); err != nil {
 		return err
 	}
@@ -201,7 +208,7 @@ func (r *report) write(w io.Writer, took time.Duration) error {
 	var total, open int64
 	for _, v := range verdicts {
 		n := r.Counts[v]
-		if total += n; !v.proven() || v == uncertain {
+		if total += n; !v.proven() {
 			open += n
 		}
 		fmt.Fprintf(w, "%-12s %10d\n", v, n)
