@@ -73,6 +73,12 @@ type Cloud struct {
 	Shut         int64  `json:"shut,omitempty"`    // of the snapshot that said it was closed
 	Skill        string `json:"skill,omitempty"`
 	Agent        bool   `json:"agent,omitempty"` // an agent is assigned
+
+	AgentID  string    `json:"agentId,omitempty"`
+	Manager  bool      `json:"manager,omitempty"` // a manager takes part
+	AnswerBy time.Time `json:"answerBy,omitzero"` // by when an agent should have answered
+	Delay    string    `json:"delay,omitempty"`   // why nobody answers now: NIGHT, WEEKEND, HOLIDAY
+	DelayTo  time.Time `json:"delayTo,omitzero"`  // until when
 }
 
 // State is all there is to know of one conversation. It is carried from run to
@@ -87,7 +93,10 @@ type State struct {
 	Cloud     Cloud                  `json:"cloud,omitzero"`
 	Was       Cloud                  `json:"was,omitzero"` // the conversation before, which an agent may open again
 	Profile   message.Profile        `json:"profile,omitzero"`
-	Reply     string                 `json:"reply,omitempty"` // the channel's latest name for where answers go
+	Told      message.Profile        `json:"told,omitzero"`     // the profile that the cloud was last told, or is being told
+	Urgency   string                 `json:"urgency,omitempty"` // that was asked for
+	Offers    []Offer                `json:"offers,omitempty"`  // the newest answers offered by agents, oldest first
+	Reply     string                 `json:"reply,omitempty"`   // the channel's latest name for where answers go
 	OptedOut  bool                   `json:"optedOut,omitempty"`
 	Applied   []message.Applied      `json:"applied,omitempty"`
 	Behind    []Behind               `json:"behind,omitempty"`  // left in the inbox for want of room

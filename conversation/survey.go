@@ -15,6 +15,12 @@ type Survey struct {
 	Resolved *bool     `json:"resolved,omitempty"`
 	Status   string    `json:"status,omitempty"` // once it is over
 	Until    time.Time `json:"until,omitzero"`
+
+	// Of a survey that the cloud does itself:
+	Dialog string `json:"dialog,omitempty"` // where it asks; empty while it has not begun
+	Free   bool   `json:"free,omitempty"`   // the newest question offers no answers
+	Late   bool   `json:"late,omitempty"`   // the consumer has had long enough
+	Left   bool   `json:"left,omitempty"`   // we are closing it
 }
 
 // The two questions.

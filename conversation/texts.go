@@ -23,6 +23,16 @@ type Texts struct {
 	Yes         []string   `json:"yes,omitempty"` // the first is the title of the button
 	No          []string   `json:"no,omitempty"`
 	Numbers     [][]string `json:"numbers,omitempty"` // words for 1 to 5
+
+	// Why a consumer's file did not go; nothing is said where a line is empty.
+	FileTooLarge string `json:"fileTooLarge,omitempty"`
+	FileType     string `json:"fileType,omitempty"`
+	FileGone     string `json:"fileGone,omitempty"`
+
+	// What goes on behind the scenes; nothing is said where a line is empty.
+	Joined      string `json:"joined,omitempty"`      // an agent has taken the conversation
+	Transferred string `json:"transferred,omitempty"` // it goes to another department
+	Away        string `json:"away,omitempty"`        // nobody answers now; {until} becomes the time until when
 }
 
 //go:embed texts.json
