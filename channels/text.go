@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -43,12 +44,8 @@ func Written(text string, choices []message.Choice) string {
 	return b.String()
 }
 
-func label(c message.Choice) string {
-	if c.Title != "" {
-		return c.Title
-	}
-	return c.ID
-}
+// label is how a choice is shown.
+func label(c message.Choice) string { return cmp.Or(c.Title, c.Text, c.ID) }
 
 var number = regexp.MustCompile(`[0-9]+`)
 
