@@ -42,26 +42,37 @@ type Config struct {
 // DefaultDomainAPI is where LivePerson's domains are looked up.
 const DefaultDomainAPI = "https://api.liveperson.net"
 
-// DefaultFeatures returns what a text channel with our fallback can carry.
-// AUTO_MESSAGES brings the welcome message; the other three are what a survey
-// needs before the cloud starts one.
+// DefaultFeatures returns what every channel can carry, be it by our fallback:
+// AUTO_MESSAGES brings the welcome message, the others let agents send what they
+// name.
 //
-// Sources: connector-api-send-api-examples (auto messages),
-// messaging-window-api-tutorials-post-conversation-survey-pcs.
+// Sources: connector-api-send-api-examples (auto messages), messaging-window-api
+// schemas (clientPropertiesHeader).
 func DefaultFeatures() []string {
-	return []string{"AUTO_MESSAGES", "RICH_CONTENT", "QUICK_REPLIES", "MULTI_DIALOG"}
+	return []string{"AUTO_MESSAGES", "RICH_CONTENT", "QUICK_REPLIES", "PHOTO_SHARING", "FILE_SHARING"}
 }
+
+// FeatureSurvey lets the cloud start its own survey, which also needs RICH_CONTENT
+// and QUICK_REPLIES. It is not among the default ones: two surveys must not be
+// combined.
+//
+// Source: messaging-window-api-tutorials-post-conversation-survey-pcs.
+const FeatureSurvey = "MULTI_DIALOG"
 
 // Options are what a Client borrows from the process it runs in. The zero value
 // is ready for production.
 type Options struct {
-	HTTP        *http.Client     // replaces the tuned client; its CheckRedirect and Timeout are not used
+	HTTP        *http.Client     // replaces the tuned and guarded clients; its CheckRedirect and Timeout are not used
 	Clock       func() time.Time // time.Now when nil
 	Logger      *slog.Logger     // discards when nil
 	Timeout     time.Duration    // of one HTTP exchange, 10 s when 0
 	DialTimeout time.Duration    // of connecting, 5 s when 0; unused when HTTP is given
 	Consumers   int              // consumers whose tokens are kept, 50,000 (about a kilobyte each) when 0
 	Version     string           // of this program, for the User-Agent
+
+	// Circuit is told when the account is taken to be down, and when it is up again.
+	// It must return at once.
+	Circuit func(open bool)
 }
 
 // Client speaks for one account. It is safe for use by many goroutines.
@@ -69,6 +80,7 @@ type Client struct {
 	config     Config
 	base       *url.URL // of the Domain API
 	http       *http.Client
+	files      *http.Client // of the store
 	now        func() time.Time
 	log        *slog.Logger
 	timeout    time.Duration
@@ -79,6 +91,8 @@ type Client struct {
 	domains   *domains
 	app       *held[string]
 	consumers *consumers
+	campaigns *campaigns
+	circuit   *circuit
 }
 
 // New returns a client for one account. It does no I/O. The error, if any, names
@@ -92,7 +106,8 @@ func New(config Config, opts Options) (*Client, error) {
 	c := &Client{
 		config:     config,
 		base:       base,
-		http:       opts.HTTP,
+		http:       opts.client(tunedTransport(opts.DialTimeout)),
+		files:      opts.client(filesTransport(opts.DialTimeout, base.String() == DefaultDomainAPI)),
 		now:        opts.Clock,
 		log:        opts.Logger.With("account", config.Name),
 		timeout:    opts.Timeout,
@@ -105,6 +120,8 @@ func New(config Config, opts Options) (*Client, error) {
 	c.domains = newDomains(c)
 	c.app = newHeld(c, "app token", c.fetchAppJWT)
 	c.consumers = newConsumers(opts.Consumers)
+	c.campaigns = newCampaigns()
+	c.circuit = newCircuit(config.Name, opts.Circuit)
 	return c, nil
 }
 
@@ -162,15 +179,19 @@ func (o Options) withDefaults() Options {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	h := http.Client{Transport: tunedTransport(o.DialTimeout)}
+	return o
+}
+
+// client is an HTTP client that follows nobody: a redirect would carry our tokens,
+// or a consumer's file, to a host that nobody looked up.
+func (o Options) client(own http.RoundTripper) *http.Client {
+	h := http.Client{Transport: own}
 	if o.HTTP != nil {
 		h = *o.HTTP
 	}
-	// A redirect would carry our tokens to a host that nobody looked up.
 	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	h.Timeout = 0 // each exchange has a deadline of its own
-	o.HTTP = &h
-	return o
+	return &h
 }
 
 // tunedTransport keeps enough connections to a few hosts open for hundreds of

@@ -4,24 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
+	"time"
 
 	"parley/fault"
 )
-
-// Profile is what agents are told about a consumer; every field may be empty.
-type Profile struct {
-	Name     string
-	Phone    string // E.164
-	Language string // e.g. "de-CH"
-}
 
 // Open asks for a conversation.
 type Open struct {
 	Consumer string // our name for the consumer, stable and unique over all channels
 	Profile  Profile
-	Skill    string // where it is routed; the account's default when empty
-	Language string // of the conversation, e.g. "de-CH"; may be empty
+	Skill    string   // where it is routed; the account's default when empty
+	Urgency  string   // NORMAL, URGENT, PRIORITIZED; the account's default when empty
+	Language string   // of the conversation, e.g. "de-CH"; may be empty
+	Campaign Campaign // what Engagement has found; the zero value for none
 }
 
 // Opened names a conversation that was opened. Its MAIN dialog has the same name.
@@ -40,7 +35,7 @@ type Opened struct {
 // Source: connector-api-send-api-conversation.
 func (c *Client) Open(ctx context.Context, o Open) (Opened, error) {
 	const op = "liveperson: open conversation"
-	profile := newRequest("userprofile.SetUserProfile", o.Profile.body())
+	profile := newRequest(setUserProfile, o.Profile.body())
 	conversation := newRequest("cm.ConsumerRequestConversation", c.conversationBody(o))
 	var ok bool // whether the profile was taken
 	a, err := c.call(ctx, op, o.Consumer, creates, "/conversation?v=3", []request{profile, conversation}, func(a answer) answer {
@@ -104,65 +99,117 @@ func (a answer) conversationID() string {
 	return body.ConversationID
 }
 
-func (c *Client) conversationBody(o Open) any {
-	type conversationContext struct {
-		Type string `json:"type"`
-		Lang string `json:"lang"`
-	}
-	body := struct {
-		BrandID     string               `json:"brandId"`
-		ChannelType string               `json:"channelType"`
-		SkillID     string               `json:"skillId"`
-		Context     *conversationContext `json:"conversationContext,omitempty"`
-	}{BrandID: c.config.SiteID, ChannelType: "MESSAGING", SkillID: o.Skill}
+// requestConversation is the body of cm.ConsumerRequestConversation.
+type requestConversation struct {
+	BrandID     string               `json:"brandId"`
+	ChannelType string               `json:"channelType"`
+	TTR         string               `json:"ttrDefName,omitempty"`
+	SkillID     string               `json:"skillId"`
+	Campaign    *campaignInfo        `json:"campaignInfo,omitempty"`
+	Context     *conversationContext `json:"conversationContext,omitempty"`
+}
+
+type campaignInfo struct {
+	CampaignID   string `json:"campaignId"`
+	EngagementID string `json:"engagementId"`
+}
+
+type conversationContext struct {
+	Type        string `json:"type"`
+	Lang        string `json:"lang,omitempty"`
+	VisitorID   string `json:"visitorId,omitempty"`
+	SessionID   string `json:"sessionId,omitempty"`
+	Interaction string `json:"interactionContextId,omitempty"`
+}
+
+func (c *Client) conversationBody(o Open) requestConversation {
+	body := requestConversation{BrandID: c.config.SiteID, ChannelType: "MESSAGING", TTR: o.Urgency, SkillID: o.Skill}
 	if body.SkillID == "" {
 		body.SkillID = "-1"
 	}
-	if o.Language != "" {
-		body.Context = &conversationContext{"CustomContext", o.Language}
+	found := o.Campaign
+	if found.Campaign != "" && found.Engagement != "" {
+		body.Campaign = &campaignInfo{found.Campaign, found.Engagement}
+	}
+	lang := o.Language
+	if lang == "" {
+		lang = found.Language
+	}
+	switch {
+	case found.Visitor != "" && found.Session != "":
+		body.Context = &conversationContext{"SharkContext", lang, found.Visitor, found.Session, found.Context}
+	case lang != "":
+		body.Context = &conversationContext{Type: "CustomContext", Lang: lang}
 	}
 	return body
 }
 
-// body is the profile as engagement attributes, an empty object for an empty one.
-//
-// Source: engagement-attributes-types (personal).
-func (p Profile) body() any {
-	if p == (Profile{}) {
-		return struct{}{}
-	}
-	type contact struct {
-		Phone string `json:"phone"`
-		Type  string `json:"phoneType"`
-	}
-	type personal struct {
-		First    string    `json:"firstname,omitempty"`
-		Last     string    `json:"lastname,omitempty"`
-		Language string    `json:"language,omitempty"`
-		Contacts []contact `json:"contacts,omitempty"`
-	}
-	me := personal{Language: p.Language}
-	me.First, me.Last, _ = strings.Cut(strings.TrimSpace(p.Name), " ")
-	if p.Phone != "" {
-		me.Contacts = []contact{{p.Phone, "MOBILE"}}
-	}
-	return map[string]any{"authenticatedData": map[string]any{
-		"lp_sdes": []any{map[string]any{"type": "personal", "personal": me}},
-	}}
-}
+// The ways to close.
+const (
+	CloseAll    = ""       // everything at once, without the cloud's own survey
+	CloseDialog = "dialog" // only the MAIN dialog: the cloud's survey may follow
+	CloseStage  = "stage"  // everything, a survey that is open included
+)
 
-// Close ends a conversation at once, without the cloud's own survey.
+// closedByConsumer is the cause that is told with CloseDialog. Without one the
+// cloud closes the dialog and starts no survey.
+//
+// Source: node-agent-sdk, issue 153.
+const closedByConsumer = "Closed by consumer"
+
+// Close ends a conversation.
 type Close struct {
 	Consumer     string
 	Conversation string
+	Dialog       string // of CloseDialog; the conversation's MAIN dialog when empty
+	Way          string // CloseAll, CloseDialog, CloseStage
 }
 
 // Close closes a conversation. Errors are those of Publish, but never Uncertain;
 // Gone means that it is closed already, which is as good as success.
+//
+// Sources: connector-api-send-api-examples (close),
+// messaging-window-api-tutorials-post-conversation-survey-pcs.
 func (c *Client) Close(ctx context.Context, cl Close) error {
-	return c.updateField(ctx, "liveperson: close", cl.Consumer, cl.Conversation, map[string]any{
-		"field": "ConversationStateField", "conversationState": "CLOSE",
-	})
+	const op = "liveperson: close"
+	var field map[string]any
+	switch cl.Way {
+	case CloseAll:
+		field = map[string]any{"field": "ConversationStateField", "conversationState": "CLOSE"}
+	case CloseStage:
+		field = map[string]any{"field": "Stage", "conversationState": "CLOSE"}
+	case CloseDialog:
+		dialog := cl.Dialog
+		if dialog == "" {
+			dialog = cl.Conversation
+		}
+		field = map[string]any{"field": "DialogChange", "type": "UPDATE", "dialog": map[string]any{
+			"dialogId": dialog, "state": "CLOSE", "closedCause": closedByConsumer,
+		}}
+	default:
+		return fault.New(fault.Rejected, op, "there is no such way to close")
+	}
+	return c.updateField(ctx, op, cl.Consumer, cl.Conversation, field)
+}
+
+// Urge changes how soon a conversation should be answered.
+type Urge struct {
+	Consumer     string
+	Conversation string
+	Urgency      string        // NORMAL, URGENT, PRIORITIZED, CUSTOM
+	Within       time.Duration // of CUSTOM
+}
+
+// Urge sets a conversation's time to respond. Errors are those of Publish, but
+// never Uncertain: a repeat says the same.
+//
+// Source: connector-api-send-api-examples (TTR).
+func (c *Client) Urge(ctx context.Context, u Urge) error {
+	field := map[string]any{"field": "TTRField", "ttrType": u.Urgency}
+	if u.Within > 0 {
+		field["value"] = int(u.Within.Seconds())
+	}
+	return c.updateField(ctx, "liveperson: urge", u.Consumer, u.Conversation, field)
 }
 
 // How completely a consumer answered.

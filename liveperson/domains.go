@@ -13,9 +13,11 @@ import (
 
 // The services we talk to, as the Domain API names them.
 const (
-	serviceSentinel  = "sentinel"
-	serviceIDP       = "idp"
-	serviceMessaging = "asyncMessagingEnt"
+	serviceSentinel   = "sentinel"
+	serviceIDP        = "idp"
+	serviceMessaging  = "asyncMessagingEnt"
+	serviceSwift      = "swift" // the store of files
+	serviceMonitoring = "smt"
 )
 
 // domainLife is how long a looked-up domain is used before it is looked up again,
@@ -34,7 +36,7 @@ type domains struct {
 
 func newDomains(c *Client) *domains {
 	d := &domains{services: map[string]*held[string]{}}
-	for _, s := range []string{serviceSentinel, serviceIDP, serviceMessaging} {
+	for _, s := range []string{serviceSentinel, serviceIDP, serviceMessaging, serviceSwift, serviceMonitoring} {
 		d.services[s] = newHeld(c, "domain of "+s, func(ctx context.Context) (kept[string], error) { return c.fetchDomain(ctx, s) })
 	}
 	return d

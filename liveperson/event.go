@@ -10,7 +10,7 @@ type Kind string
 
 // The kinds of events.
 const (
-	KindContent   Kind = "content"   // someone wrote: Text, Choices, File
+	KindContent   Kind = "content"   // someone wrote: Text, Choices, Blocks, File
 	KindAccept    Kind = "accept"    // someone saw messages: Status, Sequences
 	KindChatState Kind = "chatState" // someone types, comes or goes: ChatState
 	KindChange    Kind = "change"    // a snapshot of the conversation: Change
@@ -42,9 +42,11 @@ type Event struct {
 	Private      bool // for agents and managers: takes a sequence, is never delivered
 
 	Text       string   // of content, with everything that can be said in plain text; no white space at its end
-	Choices    []Choice // the answers offered; Text has them numbered
+	Choices    []Choice // the answers offered, in the order in which they are read; Text has them numbered
+	Blocks     []Block  // what Text says, with its form; nil when there is only text, or only a file
 	File       *File
-	ExternalID string // what the sender attached, our own in an echo
+	ExternalID string          // what the sender attached, our own in an echo
+	Metadata   json.RawMessage // all that the sender attached; nil when nothing was
 
 	Status    string // ACCEPT, READ, ACCESS, NACK, ACTION
 	Sequences []int  // the messages Status is about
@@ -54,14 +56,6 @@ type Event struct {
 	Change *Change
 
 	Raw json.RawMessage // may hold what Postgres's jsonb refuses: keep it as bytes
-}
-
-// Choice is an answer that was offered: a quick reply, or a button that says
-// something.
-type Choice struct {
-	Title    string
-	Text     string          // what the consumer says by choosing it
-	Metadata json.RawMessage // to be given back, unchanged, by who chooses it; may be nil
 }
 
 // File is a file in the cloud's store, to be had by its path for a minute at a time.
@@ -86,7 +80,16 @@ type Change struct {
 	AnswerBy     time.Time // by when an agent should have answered; zero when no answer is pending
 	Participants []Participant
 	Dialogs      []Dialog
+	Urgency      string // NORMAL, URGENT, PRIORITIZED, CUSTOM; empty where the cloud does not say
+	Delay        Delay
 	CSAT         *CSAT
+}
+
+// Delay says that nobody answers now, why, and until when. It is the zero value
+// when the cloud says nothing of the kind.
+type Delay struct {
+	Type  string // NIGHT, WEEKEND, HOLIDAY
+	Until time.Time
 }
 
 // Participant is someone in a conversation or dialog.
@@ -115,67 +118,4 @@ type CSAT struct {
 	Rate     int   // 1–5, 0 when not given
 	Resolved *bool // nil when not given
 	Status   string
-}
-
-const (
-	stateClose     = "CLOSE"
-	stateSuggested = "SUGGESTED"
-	dialogMain     = "MAIN"
-)
-
-// Open says whether the conversation goes on. A closed MAIN dialog does not end
-// it: a survey may follow.
-func (c *Change) Open() bool {
-	return c.Stage != stateClose && (c.Stage != "" || c.Type != "DELETE")
-}
-
-// MainOpen says whether the dialog with the agent is open.
-func (c *Change) MainOpen() bool {
-	for _, d := range c.Dialogs {
-		if d.Type == dialogMain && d.State != "" {
-			return d.State != stateClose
-		}
-	}
-	if c.State != "" {
-		return c.State != stateClose
-	}
-	return c.Open()
-}
-
-// Consumer returns the cloud's name for the consumer, empty when it is not told.
-func (c *Change) Consumer() string {
-	for _, p := range c.everyone() {
-		if p.Role == RoleConsumer {
-			return p.ID
-		}
-	}
-	return ""
-}
-
-// Agent returns the agent who is assigned; one to whom the conversation is only
-// offered is not.
-func (c *Change) Agent() (id string, assigned bool) {
-	offered := map[string]bool{}
-	for _, p := range c.everyone() {
-		if p.State == stateSuggested {
-			offered[p.ID] = true
-		}
-	}
-	for _, p := range c.Participants {
-		if p.Role == RoleAssignedAgent && !offered[p.ID] {
-			return p.ID, true
-		}
-	}
-	return "", false
-}
-
-// everyone lists the participants of the conversation and of its MAIN dialog.
-func (c *Change) everyone() []Participant {
-	all := c.Participants[:len(c.Participants):len(c.Participants)]
-	for _, d := range c.Dialogs {
-		if d.Type == dialogMain {
-			all = append(all, d.Participants...)
-		}
-	}
-	return all
 }

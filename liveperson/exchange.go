@@ -64,8 +64,13 @@ func (c *Client) reach(ctx context.Context, op, service string, e effect, path s
 func (c *Client) exchange(req *http.Request, op string, e effect) (answer, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), c.timeout)
 	defer cancel()
+	return c.exchangeWith(c.http, req.WithContext(ctx), op, e)
+}
+
+// exchangeWith is exchange by a client of its own, within the request's own time.
+func (c *Client) exchangeWith(by *http.Client, req *http.Request, op string, e effect) (answer, error) {
 	var connected, left atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 		// A request that was written only in part is never acted upon.
 		WroteRequest: func(i httptrace.WroteRequestInfo) {
@@ -77,7 +82,7 @@ func (c *Client) exchange(req *http.Request, op string, e effect) (answer, error
 	req = req.WithContext(ctx)
 	req.Header.Set("User-Agent", c.agent)
 	req.Header.Set("Accept", "application/json")
-	res, err := c.http.Do(req)
+	res, err := by.Do(req)
 	if err != nil {
 		return answer{}, unanswered(op, e, err, connected.Load(), left.Load())
 	}
@@ -87,15 +92,20 @@ func (c *Client) exchange(req *http.Request, op string, e effect) (answer, error
 	return answer{status: res.StatusCode, header: res.Header, body: body, cut: cut}, nil
 }
 
-var errNotConnected = errors.New("no connection could be made")
+// Why there was no answer.
+var (
+	errNotConnected = errors.New("no connection could be made")
+	errNotSent      = errors.New("the request could not be sent")
+	errNoAnswer     = errors.New("no answer came")
+)
 
 // unanswered judges a request without an answer. The cause's own text is left
 // out, because it names addresses; a context's end stays recognisable.
 func unanswered(op string, e effect, err error, connected, left bool) error {
-	cause := errors.New("the request could not be sent")
+	cause := errNotSent
 	switch {
 	case left:
-		cause = errors.New("no answer came")
+		cause = errNoAnswer
 	case !connected:
 		cause = errNotConnected
 	}
@@ -135,10 +145,7 @@ func encode(v any) ([]byte, error) {
 //
 // Source: messaging-window-api schemas (clientPropertiesHeader).
 func clientProperties(config Config) string {
-	id, features := config.AppID, config.Features
-	if id == "" {
-		id = config.Name
-	}
+	features := config.Features
 	if features == nil {
 		features = DefaultFeatures()
 	}
@@ -148,11 +155,20 @@ func clientProperties(config Config) string {
 		DeviceFamily string   `json:"deviceFamily"`
 		OS           string   `json:"os"`
 		Features     []string `json:"features"`
-	}{".ClientProperties", printable(id, 64), "OTHER", "OTHER", features})
+	}{".ClientProperties", config.appID(), "OTHER", "OTHER", features})
 	if err != nil {
 		panic("strings did not encode: " + err.Error())
 	}
 	return string(b)
+}
+
+// appID is who we say we are.
+func (c Config) appID() string {
+	id := c.AppID
+	if id == "" {
+		id = c.Name
+	}
+	return printable(id, 64)
 }
 
 // printable keeps what may stand in a header, at most limit characters of it.

@@ -250,7 +250,7 @@ func (c *cloud) authorized(w http.ResponseWriter, r *http.Request) bool {
 func (c *cloud) onBehalf(w http.ResponseWriter, r *http.Request) (ok bool) {
 	assert.Equal(c.t, "application/json", r.Header.Get("Content-Type"))
 	assert.JSONEq(c.t, `{"type":".ClientProperties","appId":"main","deviceFamily":"OTHER","os":"OTHER",
-		"features":["AUTO_MESSAGES","RICH_CONTENT","QUICK_REPLIES","MULTI_DIALOG"]}`, r.Header.Get("Client-Properties"))
+		"features":["AUTO_MESSAGES","RICH_CONTENT","QUICK_REPLIES","PHOTO_SHARING","FILE_SHARING"]}`, r.Header.Get("Client-Properties"))
 	if !c.authorized(w, r) {
 		return false
 	}
@@ -266,7 +266,7 @@ func (c *cloud) onBehalf(w http.ResponseWriter, r *http.Request) (ok bool) {
 type wire struct {
 	Kind, ID, Type string
 	Body           map[string]any
-	Metadata       []map[string]string
+	Metadata       []map[string]any
 }
 
 func (c *cloud) conversation(w http.ResponseWriter, r *http.Request, body []byte) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -119,8 +118,13 @@ func (a answer) cause() error {
 	if a.status == 0 {
 		return errors.New("the answer could not be understood")
 	}
-	return fmt.Errorf("answered %d", a.status)
+	return statusError(a.status)
 }
+
+// statusError is the HTTP status of an answer that was no success.
+type statusError int
+
+func (s statusError) Error() string { return "answered " + strconv.Itoa(int(s)) }
 
 // oauthCodes are what a token endpoint may say.
 //

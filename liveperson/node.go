@@ -113,6 +113,19 @@ func harmless(v any) any {
 	}
 }
 
+// verbatim is a value as it came, fit to be kept in a database; nil for nothing.
+// What is given back to the cloud says what the cloud said.
+func verbatim(v any) json.RawMessage {
+	if v == nil {
+		return nil
+	}
+	b, err := encode(harmless(v))
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
 // integer reads a number, also one in quotes or with an empty fraction.
 func integer(v any) (int64, bool) {
 	s, ok := plain(v)
@@ -143,6 +156,22 @@ func boolean(v any) (value, ok bool) {
 	s, _ := plain(v)
 	value, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(s)))
 	return value, err == nil
+}
+
+// angle reads degrees, of which none are beyond a limit.
+func angle(v any, limit float64) (float64, bool) {
+	s, ok := plain(v)
+	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	return f, ok && err == nil && math.Abs(f) <= limit
+}
+
+// moment reads a moment in epoch seconds, or milliseconds: structured content has
+// both.
+func moment(v any) time.Time {
+	if s, ok := integer(v); ok && s > 0 && s < 1e11 {
+		return time.Unix(s, 0).UTC()
+	}
+	return instant(v)
 }
 
 // latest is the last moment that JSON's notation of a time can hold.

@@ -1,6 +1,7 @@
 package liveperson
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,7 @@ func readMessage(n node) (Event, string) {
 		Role:         originator.word("role"),
 		Time:         n.time("serverTimestamp"),
 		ExternalID:   externalID(n, event),
+		Metadata:     attached(n, event),
 	}
 	e.Sequence, _ = sequence(n["sequence"])
 	if e.Originator == "" {
@@ -106,6 +108,16 @@ func externalID(places ...node) string {
 	return ""
 }
 
+// attached is all that the sender attached: beside the event, or within it.
+func attached(places ...node) json.RawMessage {
+	for _, p := range places {
+		if m := verbatim(p["metadata"]); m != nil {
+			return m
+		}
+	}
+	return nil
+}
+
 // readChange reads one change of an ExConversationChangeNotification.
 func readChange(n node) (Event, string) {
 	result := n.node("result")
@@ -122,6 +134,8 @@ func readChange(n node) (Event, string) {
 		AnswerBy:     result.time("effectiveTTR"),
 		Participants: participants(details.nodes("participants")),
 		Dialogs:      dialogs(details.nodes("dialogs")),
+		Urgency:      details.node("ttr").word("ttrType"),
+		Delay:        delay(details.node("delay")),
 		CSAT:         csat(details.node("csat")),
 	}
 	c.First, _ = boolean(details["firstConversation"])
@@ -211,6 +225,10 @@ func dialogs(list []node) []Dialog {
 		})
 	}
 	return all
+}
+
+func delay(n node) Delay {
+	return Delay{Type: n.word("type"), Until: n.time("tillWhen")}
 }
 
 func csat(n node) *CSAT {

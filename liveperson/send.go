@@ -15,16 +15,11 @@ import (
 // request is one request of the Send API. The same vocabulary is used in the
 // batch that opens a conversation.
 type request struct {
-	Kind     string     `json:"kind"`
-	ID       string     `json:"id"` // only reflected; no repeat is recognised by it
-	Type     string     `json:"type"`
-	Metadata []metadata `json:"metadata,omitempty"`
-	Body     any        `json:"body"`
-}
-
-type metadata struct {
-	Type string `json:"type"`
-	ID   string `json:"id"`
+	Kind     string          `json:"kind"`
+	ID       string          `json:"id"` // only reflected; no repeat is recognised by it
+	Type     string          `json:"type"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+	Body     any             `json:"body"`
 }
 
 func newRequest(kind string, body any) request {
@@ -52,7 +47,8 @@ type Publish struct {
 	Conversation string
 	Dialog       string // the conversation's MAIN dialog when empty
 	Text         string
-	ExternalID   string // comes back with the echo; at most 64 characters, may be empty
+	ExternalID   string          // comes back with the echo; at most 64 characters, may be empty
+	Metadata     json.RawMessage // of the choice that was taken, as it came: it goes out so, without ExternalID
 }
 
 // Published is where the cloud put an event: its number within the dialog, from 0.
@@ -78,10 +74,30 @@ func (c *Client) Publish(ctx context.Context, p Publish) (Published, error) {
 		ContentType string `json:"contentType"`
 		Message     string `json:"message"`
 	}{"ContentEvent", "text/plain", p.Text})
-	if p.ExternalID != "" {
-		r.Metadata = []metadata{{"ExternalId", p.ExternalID}}
-	}
+	r.Metadata = attach(p.Metadata, p.ExternalID)
 	return c.publish(ctx, op, p.Consumer, creates, r)
+}
+
+// attach is the metadata of a request. That of a choice is given back as it came
+// and nothing is put beside it: whoever offered it knows what to do with it. It is
+// a list, even where it came as a lone object.
+//
+// Source: connector-api-send-api-examples (structured content, metadata).
+func attach(chosen json.RawMessage, externalID string) json.RawMessage {
+	chosen = bytes.TrimSpace(chosen)
+	switch {
+	case len(chosen) > 0 && chosen[0] == '[':
+		return chosen
+	case len(chosen) > 0 && chosen[0] == '{':
+		return append(append([]byte{'['}, chosen...), ']')
+	case externalID == "":
+		return nil
+	}
+	b, err := encode([]map[string]string{{"type": "ExternalId", "id": externalID}})
+	if err != nil {
+		return nil
+	}
+	return b
 }
 
 func (c *Client) publish(ctx context.Context, op, consumer string, e effect, r request) (Published, error) {
@@ -106,6 +122,7 @@ const (
 	Read      = "READ"   // the consumer has read it
 	Accessed  = "ACCESS" // the consumer has opened the file
 	Failed    = "NACK"   // it could not be delivered
+	Acted     = "ACTION" // the consumer has taken a choice that it offers; Metadata is the choice's
 )
 
 // Accept tells agents how far their messages got.
@@ -113,18 +130,21 @@ type Accept struct {
 	Consumer     string
 	Conversation string
 	Dialog       string // the conversation's MAIN dialog when empty
-	Status       string // Delivered, Read, Accessed, Failed
+	Status       string // Delivered, Read, Accessed, Failed, Acted
 	Sequences    []int  // of the agents' messages, within the dialog
+	Metadata     json.RawMessage
 }
 
 // Accept sends one status for several messages; it takes a sequence of its own.
 // Errors are those of Publish, but never Uncertain: saying it twice is harmless.
 func (c *Client) Accept(ctx context.Context, a Accept) (Published, error) {
-	return c.publish(ctx, "liveperson: accept", a.Consumer, repeatable, newPublishEvent(a.Conversation, a.Dialog, struct {
+	r := newPublishEvent(a.Conversation, a.Dialog, struct {
 		Type         string `json:"type"`
 		Status       string `json:"status"`
 		SequenceList []int  `json:"sequenceList"`
-	}{"AcceptStatusEvent", a.Status, a.Sequences}))
+	}{"AcceptStatusEvent", a.Status, a.Sequences})
+	r.Metadata = attach(a.Metadata, "")
+	return c.publish(ctx, "liveperson: accept", a.Consumer, repeatable, r)
 }
 
 // The states of ChatState.
@@ -192,6 +212,13 @@ func (c *Client) call(ctx context.Context, op, external string, e effect, path s
 		return answer{}, fault.New(fault.Rejected, op, "the request cannot be encoded")
 	}
 	path = "/api/account/" + url.PathEscape(c.config.SiteID) + "/messaging/consumer" + path
+	return c.circuit.around(ctx, op, func() (answer, error) {
+		return c.onBehalf(ctx, op, external, e, path, raw, part)
+	})
+}
+
+// onBehalf makes a call, after at most one fresh AppJWT and one fresh ConsumerJWS.
+func (c *Client) onBehalf(ctx context.Context, op, external string, e effect, path string, raw []byte, part func(answer) answer) (answer, error) {
 	for again := false; ; again = true {
 		k, err := c.consumer(ctx, external)
 		if err != nil {

@@ -154,7 +154,14 @@ func (k *consumers) forget(external string, bad consumer) {
 // empty when the cloud's token does not tell. Errors are those of Publish, but
 // never Uncertain.
 func (c *Client) ConsumerID(ctx context.Context, externalID string) (string, error) {
-	k, err := c.consumer(ctx, externalID)
+	if k, ok := c.consumers.find(externalID); ok {
+		return k.id, nil // nobody was asked: it says nothing about the far side
+	}
+	var k consumer
+	_, err := c.circuit.around(ctx, opConsumer, func() (_ answer, err error) {
+		k, err = c.consumer(ctx, externalID)
+		return answer{}, err
+	})
 	return k.id, err
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/sethvargo/go-envconfig"
@@ -137,9 +136,9 @@ func (r *rooms) farSides(log *slog.Logger) error {
 func features(mode conversation.SurveyMode) []string {
 	all := liveperson.DefaultFeatures()
 	if mode == conversation.SurveyCloud {
-		return all
+		return append(all, liveperson.FeatureSurvey)
 	}
-	return slices.DeleteFunc(all, func(f string) bool { return f == "MULTI_DIALOG" })
+	return all
 }
 
 func newAdapter(c Channel, all Config) (channels.Adapter, error) {
