@@ -2,7 +2,6 @@ package conversation
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -82,9 +81,7 @@ func (s *State) inbound(in message.Inbound, at time.Time) {
 	if in.Reply != "" {
 		s.Reply = in.Reply
 	}
-	if !in.Profile.Empty() {
-		s.Profile = in.Profile
-	}
+	s.knows(in.Profile)
 	s.consent(in.Consent, at)
 	switch in.Kind {
 	case message.Receipts:
@@ -93,15 +90,19 @@ func (s *State) inbound(in message.Inbound, at time.Time) {
 		s.leave(in.ID, at)
 	case message.Wrote:
 		s.wrote(in, at)
-	case message.Consent:
+	case message.Consent, message.Known:
 	}
+	s.inform(string(in.ID))
 }
 
 // consent takes effect at once, also on what is queued and on our questions.
 func (s *State) consent(c message.ConsentChange, at time.Time) {
 	switch c {
 	case message.OptedOut:
-		if s.Stage == Closing {
+		switch {
+		case s.Stage == Closing && s.cloudAsks():
+			s.leaveSurvey()
+		case s.Stage == Closing:
 			s.endSurvey(at)
 		}
 		s.optedOut(&s.ToChannel)
@@ -116,6 +117,8 @@ func (s *State) wrote(in message.Inbound, at time.Time) {
 	switch {
 	case s.Stage == Closed, s.Leaving:
 		s.Pending = append(s.Pending, in)
+	case s.Stage == Closing && s.cloudAsks():
+		s.relay(in, at)
 	case s.Stage == Closing:
 		asked := s.Survey.Asking
 		if s.answer(in, at) {
@@ -126,57 +129,20 @@ func (s *State) wrote(in message.Inbound, at time.Time) {
 		s.Pending = append(s.Pending, in)
 	default:
 		s.publish(in)
-		if s.closes(in.Text) {
+		if s.closes(in) {
 			s.leave(in.ID, at)
 		}
 	}
 }
 
-// publishLimit is the longest text the cloud is given in one message, in
-// characters. The limit is not documented; 8000 is assumed (liveperson.md §5.2).
-const publishLimit = 8000
-
 // publish queues a consumer's message, after the opening of the conversation
 // where there is none yet.
 func (s *State) publish(in message.Inbound) {
 	if s.Cloud.Conversation == "" && !s.ToCloud.opens() {
-		s.ToCloud.push(Command{ID: s.openingID(in), Kind: OpenConversation})
+		s.ToCloud.push(s.opening(s.openingID(in), Words(in)))
 		s.Stage = Opening
 	}
-	s.Counts.Inbound++
-	parts := pieces(Words(in), publishLimit)
-	if len(parts) > 1 {
-		in.Text, in.Choice, in.Attachments = parts[0], nil, nil
-	}
-	for i, text := range parts {
-		c := Command{
-			ID: in.ID, Kind: Publish, Conversation: s.Cloud.Conversation, Dialog: s.Cloud.Conversation,
-			Number: s.Counts.Inbound, Text: text, Ref: in.Ref,
-		}
-		c.Source = &in
-		if i > 0 { // a part finds its way by itself: those before it may be through
-			c.ID = partID(in.ID, i)
-			c.Source = &message.Inbound{Kind: in.Kind, ID: c.ID, Address: in.Address, At: in.At, Text: text}
-		}
-		s.ToCloud.push(c)
-	}
-}
-
-func partID(id message.ID, i int) message.ID {
-	if i == 0 {
-		return id
-	}
-	return message.NewID(string(id), strconv.Itoa(i))
-}
-
-// Parts returns the IDs under which a consumer's message is published: its own and,
-// where its text is too long for one message, those of the parts that follow.
-func Parts(in message.Inbound) []message.ID {
-	ids := make([]message.ID, len(pieces(Words(in), publishLimit)))
-	for i := range ids {
-		ids[i] = partID(in.ID, i)
-	}
-	return ids
+	s.say(in, s.Cloud.Conversation)
 }
 
 // openingID names the opening that a message causes. A message that met a closed
@@ -192,64 +158,18 @@ func (s *State) openingID(in message.Inbound) message.ID {
 // opens says whether the opening of a conversation for the current stage is queued.
 func (l *Lane) opens() bool { return l.has(OpenConversation) }
 
-// Words is what an inbound message says in plain text: the text, the title of the
-// answer that was taken, and a line for each attachment.
-func Words(in message.Inbound) string {
-	var lines []string
-	switch {
-	case in.Text != "":
-		lines = append(lines, in.Text)
-	case in.Choice != nil && in.Choice.Title != "":
-		lines = append(lines, in.Choice.Title)
-	case in.Choice != nil:
-		lines = append(lines, in.Choice.ID)
+// closes says whether a message is one of the words that close the conversation, or
+// a button with such a word.
+func (s *State) closes(in message.Inbound) bool {
+	if s.closing(in.Text) {
+		return true
 	}
-	for _, a := range in.Attachments {
-		lines = append(lines, "["+strings.TrimSpace(strings.Join([]string{first(a.Kind, "file"), a.Name, a.MIME}, " "))+"]")
-	}
-	if len(lines) == 0 {
-		return "[empty message]"
-	}
-	return strings.Join(lines, "\n")
+	return s.Rules >= 2 && in.Choice != nil && (s.closing(in.Choice.ID) || s.closing(in.Choice.Title))
 }
 
-func first(words ...string) string {
-	for _, w := range words {
-		if w != "" {
-			return w
-		}
-	}
-	return ""
-}
-
-// pieces cuts a text into parts of at most limit characters, at white space where
-// there is some in the second half of a part.
-func pieces(text string, limit int) []string {
-	runes := []rune(text)
-	var out []string
-	for len(runes) > limit {
-		cut := limit
-		for i := limit; i > limit/2; i-- {
-			if runes[i] == ' ' || runes[i] == '\n' {
-				cut = i
-				break
-			}
-		}
-		out = append(out, string(runes[:cut]))
-		runes = runes[cut:]
-	}
-	return append(out, string(runes))
-}
-
-// closes says whether a text is one of the words that close the conversation.
-func (s *State) closes(text string) bool {
+func (s *State) closing(text string) bool {
 	text = strings.TrimSpace(text)
-	for _, w := range s.Settings.CloseWords {
-		if strings.EqualFold(text, w) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Settings.CloseWords, func(w string) bool { return strings.EqualFold(text, w) })
 }
 
 // leave closes the conversation on the consumer's wish. cause names the event.
@@ -258,10 +178,16 @@ func (s *State) leave(cause message.ID, at time.Time) {
 		return
 	}
 	switch {
+	case s.Stage == Closing && s.cloudAsks():
+		s.leaveSurvey()
 	case s.Stage == Closing: // the consumer has had enough of our questions too
 		s.endSurvey(at)
 	case s.Cloud.Conversation != "" || s.ToCloud.opens():
 		s.Leaving = true
-		s.ToCloud.push(Command{ID: message.NewID("close", string(cause)), Kind: Close, Conversation: s.Cloud.Conversation})
+		c := Command{ID: message.NewID("close", string(cause)), Kind: Close, Conversation: s.Cloud.Conversation}
+		if s.cloudAsks() {
+			c.Way = WayDialog
+		}
+		s.ToCloud.push(c)
 	}
 }

@@ -73,7 +73,7 @@ func (s *State) waiting(stream message.Stream) int {
 	for i := range s.Dialogs {
 		for j := range s.Dialogs[i].Held {
 			held := &s.Dialogs[i].Held[j].Notification
-			n += 400 + jsonSize(held.Text) + choicesSize(held.Choices)
+			n += 400 + jsonSize(held.Text) + choicesSize(held.Choices) + blocksSize(held.Blocks) + len(held.Metadata)
 		}
 	}
 	return n + s.ToChannel.size()
@@ -89,7 +89,13 @@ func (l *Lane) size() int {
 
 // size is about what a command takes in a state or a history, in bytes.
 func (c *Command) size() int {
-	n := 300 + jsonSize(c.Text) + choicesSize(c.Choices) + jsonSize(c.Bury) + 8*len(c.Sequences)
+	n := 300 + jsonSize(c.Text) + choicesSize(c.Choices) + blocksSize(c.Blocks) + jsonSize(c.Bury) + 8*len(c.Sequences) + 2*len(c.Metadata)
+	if c.Attachment != nil {
+		n += attachmentSize(c.Attachment)
+	}
+	if c.File != nil {
+		n += 60 + jsonSize(c.File.Path) + jsonSize(c.File.Caption)
+	}
 	if c.Source != nil {
 		n += inboundSize(c.Source)
 	}
@@ -98,16 +104,30 @@ func (c *Command) size() int {
 
 func inboundSize(in *message.Inbound) int {
 	n := 400 + jsonSize(in.Text) + jsonSize(in.Reply) + jsonSize(in.Ref)
-	for _, a := range in.Attachments {
-		n += 100 + jsonSize(a.URL) + jsonSize(a.Name)
+	for i := range in.Attachments {
+		n += attachmentSize(&in.Attachments[i])
 	}
 	return n
 }
 
+func attachmentSize(a *message.Attachment) int { return 100 + jsonSize(a.URL) + jsonSize(a.Name) }
+
 func choicesSize(choices []message.Choice) int {
 	n := 0
 	for _, c := range choices {
-		n += 30 + jsonSize(c.ID) + jsonSize(c.Title)
+		n += 30 + jsonSize(c.ID) + jsonSize(c.Title) + jsonSize(c.Text) + len(c.Metadata)
+	}
+	return n
+}
+
+func blocksSize(blocks []message.Block) int {
+	n := 0
+	for i := range blocks {
+		b := &blocks[i]
+		n += 60 + jsonSize(b.Text) + jsonSize(b.Value) + jsonSize(b.URL) + blocksSize(b.Blocks)
+		if b.Choice != nil {
+			n += choicesSize([]message.Choice{*b.Choice})
+		}
 	}
 	return n
 }

@@ -18,7 +18,7 @@ import (
 
 // LatestRules is the newest version of the rules. A change to what Apply queues
 // for the same input raises it, and branches on State.Rules.
-const LatestRules = 1
+const LatestRules = 2
 
 // Stage is where a conversation stands.
 type Stage string
@@ -147,6 +147,7 @@ func New(addr message.Address, consumer string, settings Settings, optedOut bool
 func (s *State) Next(at time.Time) State {
 	n := New(s.Address, s.Consumer, s.Settings, s.OptedOut)
 	n.Was = s.Cloud
+	n.Told, n.Offers = s.Told, s.Offers
 	n.Rules, n.Profile, n.Reply, n.Applied, n.Notes = s.Rules, s.Profile, s.Reply, s.Applied, s.Notes
 	n.ToCloud, n.ToChannel = s.ToCloud, s.ToChannel
 	n.Sent, n.Early, n.Dialogs, n.Past, n.Dead, n.Behind = s.Sent, s.Early, s.Dialogs, s.Past, s.Dead, s.Behind
@@ -204,7 +205,7 @@ func (s *State) Due() time.Time {
 			sooner(s.Dialogs[i].Held[j].Until)
 		}
 	}
-	if s.Stage == Closing {
+	if s.Stage == Closing || s.Leaving {
 		sooner(s.Survey.Until)
 	}
 	return due

@@ -36,7 +36,9 @@ func begin(t *testing.T, change ...func(*Settings)) *script {
 	for _, f := range change {
 		f(&settings)
 	}
-	return &script{t: t, at: noon, s: New(message.Address{Channel: "sms", Consumer: "c"}, "ext", settings, false)}
+	x := &script{t: t, at: noon, s: New(message.Address{Channel: "sms", Consumer: "c"}, "ext", settings, false)}
+	x.s.Rules = LatestRules
+	return x
 }
 
 func (x *script) event(in message.Inbound) {

@@ -3,6 +3,7 @@ package conversation
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,10 +124,25 @@ func (s *State) Take(name LaneName, at time.Time) []Command {
 	batch := make([]Command, l.Flying)
 	copy(batch, l.Queue)
 	for i := range batch {
+		s.takes(&batch[i])
 		batch[i].Source = nil // an activity has no use for it
 	}
 	return batch
 }
+
+// takes remembers what a command that is about to be sent makes known.
+func (s *State) takes(c *Command) {
+	switch {
+	case s.Rules < 2:
+	case c.Kind == OpenConversation, c.Kind == Update:
+		s.Told = s.Profile
+	case c.Kind == Deliver:
+		s.show(c)
+	}
+}
+
+// speaks says whether a command carries something of the consumer's to the cloud.
+func (c *Command) speaks() bool { return c.Kind == Publish || c.Kind == PublishFile }
 
 func (l *Lane) push(c Command) { l.Queue = append(l.Queue, c) }
 
@@ -141,6 +157,23 @@ func (l *Lane) find(id message.ID) int {
 		}
 	}
 	return -1
+}
+
+// queued returns the place of a command of this kind that is not under way, or -1.
+func (l *Lane) queued(kind CommandKind) int {
+	for i := l.Flying; i < len(l.Queue); i++ {
+		if l.Queue[i].Kind == kind {
+			return i
+		}
+	}
+	return -1
+}
+
+// drop takes out a command that is not under way.
+func (l *Lane) drop(i int) {
+	if l.Queue = slices.Delete(l.Queue, i, i+1); i == 0 {
+		l.rested()
+	}
 }
 
 // has says whether a command of this kind is queued or under way.
@@ -162,7 +195,7 @@ func Describe(batch []Command) string {
 		switch {
 		case c.Bury != "":
 			parts = append(parts, "dead letter")
-		case c.Kind == Publish || c.Kind == Deliver:
+		case c.speaks() || c.Kind == Deliver:
 			if messages == 0 {
 				first = c.Number
 			}
@@ -176,6 +209,8 @@ func Describe(batch []Command) string {
 			parts = append(parts, "survey question")
 		case c.Kind == Rate:
 			parts = append(parts, "report rating")
+		case c.Kind == Tell:
+			parts = append(parts, "line of our own")
 		default:
 			parts = append(parts, string(c.Kind))
 		}

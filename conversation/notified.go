@@ -35,8 +35,10 @@ func (s *State) notified(n *message.Notification, at time.Time) {
 	case message.Conversation:
 		s.changed(n, at)
 	case message.AgentSaw:
+		s.noteMetadata(n, at)
 		s.seen(n.Dialog, n.Sequence)
 	case message.AgentWrote:
+		s.noteMetadata(n, at)
 		s.agentWrote(n, at)
 	}
 }
@@ -50,7 +52,7 @@ func (s *State) dialog(id string, sequence int) *Dialog {
 			return &s.Dialogs[i]
 		}
 	}
-	if s.ToCloud.opens() && !s.known(id) {
+	if !s.known(id) && (s.ToCloud.opens() || s.surveys(id)) {
 		sequence = 0
 	}
 	s.Dialogs = append(s.Dialogs, Dialog{ID: id, Next: sequence})
@@ -58,6 +60,12 @@ func (s *State) dialog(id string, sequence int) *Dialog {
 		s.Dialogs = slices.Delete(s.Dialogs, 0, 1)
 	}
 	return &s.Dialogs[len(s.Dialogs)-1]
+}
+
+// surveys says whether a dialog is most likely that of the current conversation's
+// survey, which counts from 0 again.
+func (s *State) surveys(dialog string) bool {
+	return s.cloudAsks() && s.Cloud.Conversation != "" && dialog != s.Cloud.Conversation
 }
 
 // seen remembers that a sequence of a dialog is taken; -1 is none.
@@ -155,6 +163,9 @@ func (s *State) deliver(n *message.Notification) {
 		ID: n.ID, Kind: Deliver, Conversation: n.Conversation, Dialog: n.Dialog, Sequence: n.Sequence,
 		Number: s.Counts.Outbound, Text: n.Text, Choices: n.Choices,
 	}
+	if s.Rules >= 2 {
+		c.Blocks, c.File = n.Blocks, n.File
+	}
 	if s.OptedOut {
 		c.Bury = "consumer opted out"
 	}
@@ -167,7 +178,7 @@ func (s *State) adopt(conversation string, at time.Time) {
 	if s.Cloud.Conversation != "" || s.Stage != Opening {
 		return
 	}
-	if i := s.ToCloud.queuedOpen(); i >= 0 {
+	if i := s.ToCloud.queued(OpenConversation); i >= 0 {
 		s.note(at, s.ToCloud.Queue[i].ID, "adopted", "the conversation was there before the answer to its opening")
 		s.ToCloud.Queue = slices.Delete(s.ToCloud.Queue, i, i+1)
 		if i == 0 {
@@ -180,16 +191,6 @@ func (s *State) adopt(conversation string, at time.Time) {
 	s.enter(conversation)
 }
 
-// queuedOpen returns the place of an open command that is not under way, or -1.
-func (l *Lane) queuedOpen() int {
-	for i := l.Flying; i < len(l.Queue); i++ {
-		if l.Queue[i].Kind == OpenConversation {
-			return i
-		}
-	}
-	return -1
-}
-
 // enter makes a cloud conversation the current one, also for what is queued for it.
 func (s *State) enter(conversation string) {
 	s.Cloud = Cloud{Conversation: conversation}
@@ -199,6 +200,7 @@ func (s *State) enter(conversation string) {
 			c.Conversation, c.Dialog = conversation, conversation
 		}
 	}
+	s.inform("enter/" + conversation)
 }
 
 // changed applies a snapshot of a conversation, unless a newer one was applied.
@@ -216,15 +218,22 @@ func (s *State) changed(n *message.Notification, at time.Time) {
 	if s.Cloud.Version == 0 && len(s.Unplaced) > 0 {
 		defer s.place(at)
 	}
-	s.Cloud.Version, s.Cloud.Skill, s.Cloud.Agent = n.Change.Version, n.Change.Skill, n.Change.Agent
+	s.noticed(n.Change, at)
+	s.Cloud.learn(n.Change)
+	defer s.rated(n.Change)
 	if !n.Change.Open {
 		s.Cloud.Shut = n.Change.Version
 	}
 	switch {
 	case !n.Change.Open && s.Stage == Open:
 		s.closed(n.Change.CloseReason, at)
+	case !n.Change.Open && s.Stage == Closing && s.cloudAsks():
+		s.ended(at)
+	case n.Change.Open && !n.Change.MainOpen && s.Rules >= 2:
+		s.mainClosed(n.Change.Survey, n.Change.CloseReason, at)
 	case n.Change.Open && n.Change.MainOpen && (s.Stage == Closing || (s.Stage == Closed && len(s.Pending) == 0)):
 		s.note(at, "", "reopened", "the cloud opened the conversation again")
+		s.stays()
 		s.Survey, s.Stage, s.Closer = Survey{}, Open, ""
 		s.stay(at)
 	}
@@ -247,13 +256,16 @@ func (s *State) elsewhere(n *message.Notification, at time.Time) {
 		return
 	}
 	s.note(at, "", "moved", "the cloud has opened another conversation for this consumer")
-	if s.Stage == Closing {
+	switch {
+	case s.Stage == Closing && s.cloudAsks():
+		s.Survey = Survey{}
+	case s.Stage == Closing:
 		s.endSurvey(at)
 	}
 	s.passed(s.Cloud.Conversation)
-	s.Closer = ""
+	s.Closer, s.Urgency = "", ""
 	s.enter(n.Conversation)
-	s.Cloud.Version, s.Cloud.Skill, s.Cloud.Agent = n.Change.Version, n.Change.Skill, n.Change.Agent
+	s.Cloud.learn(n.Change)
 	s.stay(at)
 }
 

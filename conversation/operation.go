@@ -111,7 +111,8 @@ func (s *State) redrive(id message.ID, at time.Time) {
 	if i := s.dead(id); i >= 0 {
 		c := s.Dead[i]
 		s.Dead = slices.Delete(s.Dead, i, i+1)
-		if c.Kind == Publish && c.Source != nil {
+		clicked := c.Metadata != nil && c.Conversation == s.Cloud.Conversation && s.Stage == Open && !s.Leaving
+		if c.speaks() && c.Source != nil && !clicked {
 			s.republish(*c.Source)
 			return
 		}
@@ -144,17 +145,15 @@ func (s *State) skip(id message.ID) {
 	}
 	for _, l := range [...]*Lane{&s.ToCloud, &s.ToChannel} {
 		if i := l.find(id); i >= 0 {
-			l.Queue = slices.Delete(l.Queue, i, i+1)
-			if i == 0 {
-				l.rested()
-			}
+			l.drop(i)
 		}
 	}
 }
 
 // Lane says on which lane a command belongs.
 func (c *Command) Lane() LaneName {
-	if c.Kind == Deliver || c.Kind == Ask || c.Kind == Tell {
+	switch c.Kind {
+	case Deliver, Ask, Tell:
 		return ChannelLane
 	}
 	return CloudLane

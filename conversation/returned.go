@@ -28,17 +28,6 @@ type Stop struct {
 	Done  int           `json:"done,omitempty"` // parts of that command that got through
 }
 
-// Delivery is an agent's message that the channel has taken, until its receipts
-// have come.
-type Delivery struct {
-	Command      message.ID           `json:"command"`
-	Conversation string               `json:"conversation,omitempty"`
-	Dialog       string               `json:"dialog,omitempty"`
-	Sequence     int                  `json:"sequence"`
-	Refs         []string             `json:"refs,omitempty"`
-	State        message.ReceiptState `json:"state,omitempty"`
-}
-
 // CodeAlreadyOpen and CodePark are the two codes that rules look at: a
 // CONVERSATION refused because there is one, and an uncertain send that its
 // channel wants a person to decide.
@@ -85,15 +74,15 @@ func (s *State) settle(c *Command, r Result, at time.Time) {
 	switch c.Kind {
 	case OpenConversation:
 		s.opened(r.Conversation, at)
-	case Publish, Acknowledge:
+	case Publish, PublishFile, Acknowledge:
 		s.seen(c.Dialog, r.Sequence)
 	case Deliver:
 		s.delivered(c, r)
 	case Close:
 		if c.Conversation == s.Cloud.Conversation {
-			s.closed("CONSUMER", at)
+			s.shut(c.Way, at)
 		}
-	case Ask, Rate:
+	case Update, Urge, Ask, Rate, Tell:
 	}
 }
 
@@ -105,106 +94,6 @@ func (s *State) opened(conversation string, at time.Time) {
 	s.enter(conversation)
 	s.dialog(conversation, 0)
 	s.place(at)
-}
-
-// delivered queues what the cloud is to hear of an agent's message, at once where
-// the channel will say nothing more about it.
-func (s *State) delivered(c *Command, r Result) {
-	s.Sent = append(s.Sent, Delivery{
-		Command: c.ID, Conversation: c.Conversation, Dialog: c.Dialog, Sequence: c.Sequence, Refs: r.Refs,
-	})
-	if n := len(s.Sent); n > keepSent {
-		s.Sent = append([]Delivery(nil), s.Sent[n-keepSent:]...)
-	}
-	d := &s.Sent[len(s.Sent)-1]
-	if !s.Settings.Receipts {
-		s.report(d, message.Delivered)
-	}
-	for i := 0; i < len(s.Early); i++ {
-		if d.is(&s.Early[i]) {
-			s.report(d, s.Early[i].State)
-			s.Early = slices.Delete(s.Early, i, i+1)
-			i--
-		}
-	}
-}
-
-// receipt is the channel's word on an agent's message. It may come before the
-// batch that carries the message is back: it is kept for then.
-func (s *State) receipt(in message.Inbound) {
-	if in.Receipt == nil {
-		return
-	}
-	for i := len(s.Sent) - 1; i >= 0; i-- {
-		if s.Sent[i].is(in.Receipt) {
-			s.report(&s.Sent[i], in.Receipt.State)
-			return
-		}
-	}
-	if len(s.ToChannel.Queue) == 0 {
-		return
-	}
-	s.Early = append(s.Early, *in.Receipt)
-	if len(s.Early) > keepEarly {
-		s.Early = slices.Delete(s.Early, 0, 1)
-	}
-}
-
-func (d *Delivery) is(r *message.Receipt) bool {
-	if r.Message != "" {
-		return d.Command == r.Message
-	}
-	for _, ref := range d.Refs {
-		if ref == r.Ref {
-			return true
-		}
-	}
-	return false
-}
-
-// statuses are the cloud's words for the states of a receipt.
-var statuses = [...]struct {
-	state  message.ReceiptState
-	status string
-}{{message.Failed, "NACK"}, {message.Delivered, "ACCEPT"}, {message.Read, "READ"}}
-
-// rank orders receipt states: they only grow.
-func rank(state message.ReceiptState) int {
-	for i := range statuses {
-		if statuses[i].state == state {
-			return i + 1
-		}
-	}
-	return 0
-}
-
-// report queues a delivery's new state for the cloud, unless it is not news.
-func (s *State) report(d *Delivery, state message.ReceiptState) {
-	if rank(state) <= rank(d.State) || (state == message.Failed && d.State != "") {
-		return
-	}
-	d.State = state
-	s.acknowledge(d.Conversation, d.Dialog, d.Sequence, d.Command, statuses[rank(state)-1].status)
-}
-
-// acknowledge queues an accept status, merged with the last in the queue where
-// that says the same of the same dialog. A dialog without a sequence has nothing
-// to acknowledge.
-func (s *State) acknowledge(conversation, dialog string, sequence int, of message.ID, status string) {
-	if sequence < 0 || dialog == "" {
-		return
-	}
-	if n := len(s.ToCloud.Queue); n > s.ToCloud.Flying {
-		last := &s.ToCloud.Queue[n-1]
-		if last.Kind == Acknowledge && last.Dialog == dialog && last.Status == status && len(last.Sequences) < batchCommands {
-			last.Sequences = append(last.Sequences, sequence)
-			return
-		}
-	}
-	s.ToCloud.push(Command{
-		ID: message.NewID("acknowledge", string(of), status), Kind: Acknowledge,
-		Conversation: conversation, Dialog: dialog, Status: status, Sequences: []int{sequence},
-	})
 }
 
 // buried is a dead letter on record: the lane goes on with the next, and an agent
@@ -230,6 +119,10 @@ func (s *State) failed(l *Lane, stop Stop, at time.Time) {
 		s.refuse(l, head, stop, at)
 	default:
 		l.Attempts++
+		if head.Kind == PublishFile && stop.Code == CodeFileGone && l.Attempts >= fileAttempts {
+			s.refuse(l, head, stop, at)
+			return
+		}
 		l.Due = at.Add(patience(stop, l.Attempts))
 		l.Parked = ""
 		if stop.Class == fault.Denied || stop.Code == CodePark {
@@ -246,10 +139,22 @@ func (s *State) failed(l *Lane, stop Stop, at time.Time) {
 // it may be the only thing that the other side cannot take.
 func (l *Lane) yield() {
 	head := l.Queue[0]
-	if l.Attempts >= waitingAfter && (head.Kind == Acknowledge || head.Kind == Rate) {
+	if l.Attempts >= waitingAfter && head.yields() {
 		l.pop(1)
 		l.push(head)
 	}
+}
+
+// yields says whether a command may be done later than those behind it. What was
+// clicked comes before what is said by it.
+func (c *Command) yields() bool {
+	switch c.Kind {
+	case Acknowledge:
+		return c.Status != statusAction
+	case Rate, Update, Urge, Tell:
+		return true
+	}
+	return false
 }
 
 // refuse makes a command that can never succeed a dead letter. Nothing a consumer
@@ -257,14 +162,25 @@ func (l *Lane) yield() {
 func (s *State) refuse(l *Lane, head *Command, stop Stop, at time.Time) {
 	reason, attempts := fmt.Sprintf("%s: %s", stop.Class, stop.Text), l.Attempts+1
 	switch head.Kind {
+	case PublishFile:
+		if s.fileRefused(head, stop.Code) {
+			break
+		}
+		head.Bury, head.Code, head.Attempts = reason, stop.Code, attempts
 	case Publish, Deliver:
+		s.unshow(head.ID)
 		head.Bury, head.Code, head.Attempts = reason, stop.Code, attempts
 	case OpenConversation:
 		l.pop(1)
 		s.unopened(reason, stop.Code, attempts, at)
 	case Close:
+		way := head.Way
 		l.pop(1)
-		s.stay(at)
+		if way == WayStage {
+			s.ended(at)
+		} else {
+			s.stay(at)
+		}
 	default:
 		l.pop(1)
 	}
@@ -276,10 +192,10 @@ func (s *State) refuse(l *Lane, head *Command, stop Stop, at time.Time) {
 func (s *State) unopened(reason, code string, attempts int, at time.Time) {
 	var kept []Command
 	for _, c := range s.ToCloud.Queue {
-		if c.Conversation == "" && c.Kind == Close {
+		if c.Conversation == "" && (c.Kind == Close || c.Kind == Urge) {
 			continue
 		}
-		if c.Conversation == "" && c.Kind == Publish {
+		if c.Conversation == "" && c.speaks() {
 			c.Bury, c.Code, c.Attempts = reason, code, attempts
 		}
 		kept = append(kept, c)
@@ -304,85 +220,12 @@ func (s *State) resume(pending []message.Inbound, at time.Time) {
 	}
 }
 
-// gone is a command whose other side is no longer there.
-func (s *State) gone(l *Lane, head *Command, stop Stop, at time.Time) {
-	switch head.Kind {
-	case Publish:
-		s.rehome(head.Conversation, at)
-	case Deliver, Ask:
-		s.optedOut(l)
-	case OpenConversation: // there is one: its notification, or the next attempt, will tell which
-		l.Attempts++
-		l.Due = at.Add(patience(Stop{Class: fault.Transient}, l.Attempts))
-	case Close:
-		conversation := head.Conversation
-		l.pop(1)
-		l.rested()
-		if conversation == s.Cloud.Conversation {
-			s.closed("CONSUMER", at)
-		}
-	default:
-		l.pop(1)
-		l.rested()
-	}
-}
-
-// rehome moves the messages that were waiting for a conversation that turned out
-// to be closed, under the IDs they have: to the current one if that is another,
-// else to the next.
-func (s *State) rehome(closed string, at time.Time) {
-	l := &s.ToCloud
-	l.rested()
-	s.note(at, l.Queue[0].ID, "closed", "the conversation was closed when a message arrived: it goes to a new one")
-	if closed != s.Cloud.Conversation && s.Stage != Closed {
-		for i := range l.Queue {
-			if c := &l.Queue[i]; c.Kind == Publish && c.Conversation == closed {
-				c.Conversation, c.Dialog = s.Cloud.Conversation, s.Cloud.Conversation
-			}
-		}
-		if s.Cloud.Conversation == "" {
-			s.openFirst()
-		}
-		return
-	}
-	if s.Stage == Closing {
-		s.endSurvey(at)
-	}
-	s.passed(closed)
-	s.Stage, s.Leaving = Closed, false
-	var kept []Command
-	var moved []message.Inbound
-	for _, c := range l.Queue {
-		switch {
-		case c.Kind == Publish && c.Bury == "" && c.Source != nil:
-			moved = append(moved, *c.Source)
-		case c.Kind == Close: // it has happened
-		default:
-			kept = append(kept, c)
-		}
-	}
-	l.Queue = kept
-	s.Pending = append(moved, s.Pending...)
-}
-
-// openFirst has the next conversation opened before what waits at the head of the
-// lane: it has nowhere else to go.
-func (s *State) openFirst() {
-	l := &s.ToCloud
-	open := Command{ID: message.NewID("open", string(l.Queue[0].ID), s.Past[len(s.Past)-1]), Kind: OpenConversation}
-	if i := l.queuedOpen(); i >= 0 {
-		open = l.Queue[i]
-		l.Queue = slices.Delete(l.Queue, i, i+1)
-	}
-	l.Queue = slices.Insert(l.Queue, 0, open)
-}
-
 // optedOut buries what is queued for a consumer who does not want it.
 func (s *State) optedOut(l *Lane) {
 	s.OptedOut = true
 	kept := slices.Clone(l.Queue[:l.Flying])
 	for _, c := range l.Queue[l.Flying:] {
-		if c.Kind == Ask {
+		if c.Kind == Ask || c.Kind == Tell {
 			continue
 		}
 		if c.Bury == "" {

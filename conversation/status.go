@@ -14,6 +14,8 @@ func (s *State) Waiting() string {
 		return fmt.Sprintf("next attempt towards the cloud, after %d", s.ToCloud.Attempts)
 	case s.ToChannel.Attempts > 0 && len(s.ToChannel.Queue) > 0:
 		return fmt.Sprintf("next attempt towards the channel, after %d", s.ToChannel.Attempts)
+	case s.Stage == Closing && s.Survey.Left:
+		return "waiting for the cloud to close the conversation"
 	case s.Stage == Closing:
 		return "waiting for the consumer's answer to the survey"
 	}
@@ -29,6 +31,7 @@ func (s *State) Details() string {
 	if s.Cloud.Conversation != "" {
 		line("Cloud conversation `%s` of account `%s`, skill %s, %s.", s.Cloud.Conversation, s.Settings.Account,
 			first(s.Cloud.Skill, "not known yet"), agentWords[s.Cloud.Agent])
+		s.describeWait(line)
 	}
 	line("%d from the consumer, %d from agents.", s.Counts.Inbound, s.Counts.Outbound)
 	describeLane(line, "to the cloud", &s.ToCloud)
@@ -51,6 +54,9 @@ func (s *State) Details() string {
 	if s.Closer != "" {
 		line("Closed by %s.", strings.ToLower(s.Closer))
 	}
+	if s.Stage == Closing && s.cloudAsks() {
+		line("Survey: %s.", s.describeSurvey())
+	}
 	if s.Survey.Asking != "" {
 		line("Survey: asked for the %s.", surveyWords[s.Survey.Asking])
 	}
@@ -66,6 +72,39 @@ var surveyWords = map[string]string{askRating: "rating", askSolved: "solution"}
 
 func (s *State) where() string {
 	return fmt.Sprintf("a conversation on channel `%s`", s.Address.Channel)
+}
+
+// describeWait says who else takes part and how long the consumer has to wait.
+func (s *State) describeWait(line func(string, ...any)) {
+	c := &s.Cloud
+	if c.AgentID != "" {
+		line("Agent `%s`.", c.AgentID)
+	}
+	if c.Manager {
+		line("A manager takes part.")
+	}
+	if s.Urgency != "" {
+		line("Urgency asked for: %s.", strings.ToLower(s.Urgency))
+	}
+	if !c.AnswerBy.IsZero() {
+		line("An answer is expected by %s.", until(c.AnswerBy))
+	}
+	if c.Delay != "" {
+		line("Nobody answers now (%s), until %s.", strings.ToLower(c.Delay), first(until(c.DelayTo), "an unknown time"))
+	}
+}
+
+// describeSurvey says how far the cloud's own survey is.
+func (s *State) describeSurvey() string {
+	switch v := &s.Survey; {
+	case v.Left:
+		return "left, the conversation is being closed"
+	case v.Dialog == "":
+		return "not begun yet"
+	case v.Late:
+		return "not answered in time"
+	}
+	return "the cloud is asking"
 }
 
 func describeLane(line func(string, ...any), name string, l *Lane) {

@@ -88,6 +88,10 @@ func (s *State) answer(in message.Inbound, at time.Time) bool {
 
 // expire ends a survey that nobody answered in time.
 func (s *State) expire(at time.Time) {
+	if s.Rules >= 2 && (s.cloudAsks() || s.Stage != Closing) {
+		s.overdue(at)
+		return
+	}
 	if s.Stage == Closing && !at.Before(s.Survey.Until) {
 		s.endSurvey(at)
 	}
@@ -97,14 +101,7 @@ func (s *State) expire(at time.Time) {
 // channel are not asked any more.
 func (s *State) endSurvey(time.Time) {
 	v := &s.Survey
-	switch {
-	case v.CSAT > 0 && v.Resolved != nil:
-		v.Status = "FILLED"
-	case v.CSAT > 0 || v.Resolved != nil:
-		v.Status = "PARTIALLY_FILLED"
-	default:
-		v.Status = "SKIPPED"
-	}
+	v.Status = v.answered()
 	v.Asking, v.Until = "", time.Time{}
 	s.Stage = Closed
 	l := &s.ToChannel

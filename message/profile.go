@@ -71,3 +71,23 @@ func (p Profile) Same(q Profile) bool { return reflect.DeepEqual(p, q) }
 
 // Empty says that a profile tells nothing.
 func (p Profile) Empty() bool { return p.Same(Profile{}) }
+
+// With returns the profile with what q tells laid over it: what q says nothing of
+// stays as it is. Lists, dates and ages are replaced as a whole.
+func (p Profile) With(q Profile) Profile {
+	overlay(reflect.ValueOf(&p).Elem(), reflect.ValueOf(q))
+	return p
+}
+
+func overlay(to, from reflect.Value) {
+	for i := range from.NumField() {
+		field := from.Field(i)
+		switch {
+		case field.IsZero():
+		case field.Type() == reflect.TypeFor[Customer]():
+			overlay(to.Field(i), field)
+		default:
+			to.Field(i).Set(field)
+		}
+	}
+}
