@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"parley/message"
@@ -64,8 +65,22 @@ type Limits struct {
 // Media is a kind of file that a channel can carry. What is in none of its Media is
 // sent as a link.
 type Media struct {
-	MIME string // "image/png", or "image/" for all of a kind
+	MIME string // "image/png", "image/" for all of a kind, or empty for every file
 	Size int64  // bytes, at most
+}
+
+// Carries says whether the channel takes a file of this type and size itself. A size
+// of 0 is one that is not known.
+func (l Limits) Carries(mime string, size int64) bool {
+	mime, _, _ = strings.Cut(strings.ToLower(mime), ";")
+	mime = strings.TrimSpace(mime)
+	for _, m := range l.Media {
+		kind := m.MIME == "" || mime == m.MIME || strings.HasSuffix(m.MIME, "/") && strings.HasPrefix(mime, m.MIME)
+		if kind && size <= m.Size {
+			return true
+		}
+	}
+	return false
 }
 
 // Fetcher is an adapter whose attachments are not to be had by a plain GET: their
