@@ -12,6 +12,7 @@ type account struct {
 	sim    *Simulator
 	cfg    Account
 	sender *sender
+	desk   *desk
 
 	mu            sync.Mutex
 	consumers     map[string]*consumer // by external id
@@ -22,6 +23,9 @@ type account struct {
 	minJWS        int64
 	created       int
 	gone          published // of conversations that were forgotten
+	firsts        firsts
+	sessions      sessions // of visitors, at the Monitoring API
+	installs      installs
 }
 
 // published sums up what consumers' publishes did.
@@ -45,14 +49,17 @@ type consumer struct {
 
 func newAccount(s *Simulator, cfg Account) *account {
 	a := &account{sim: s, cfg: cfg}
+	a.desk = newDesk(s, a)
 	a.clear()
 	a.sender = newSender(s, a)
 	return a
 }
 
 func (a *account) clear() {
+	a.installs = installs{}
+	a.desk.clear()
 	a.consumers, a.conversations, a.dialogs = map[string]*consumer{}, map[string]*conversation{}, map[string]*dialog{}
-	a.order, a.created, a.gone = nil, 0, published{}
+	a.order, a.created, a.gone, a.firsts, a.sessions = nil, 0, published{}, firsts{}, sessions{}
 }
 
 func (a *account) reset() {
@@ -117,7 +124,7 @@ func (a *account) setProfile(co *consumer, body json.RawMessage) {
 	if len(body) == 0 || string(body) == "{}" {
 		return
 	}
-	co.profile = body
+	co.profile = merged(co.profile, body)
 	p := readProfile(body)
 	if p.name != "" {
 		co.name = p.name

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -29,6 +30,19 @@ type act struct {
 	Role      string          `json:"role"`
 	Metadata  json.RawMessage `json:"metadata"`
 	Audience  string          `json:"audience"`
+
+	Survey       *bool           `json:"survey"` // false: closed without one
+	Cause        string          `json:"cause"`
+	Content      json.RawMessage `json:"content"`
+	QuickReplies json.RawMessage `json:"quickReplies"`
+	Type         string          `json:"type"`
+	Value        *int            `json:"value"`
+	TillWhen     int64           `json:"tillWhen"`
+	Name         string          `json:"name"`
+	Caption      string          `json:"caption"`
+	Data         []byte          `json:"data"` // base64
+	Generate     int             `json:"generate"`
+	Preview      string          `json:"preview"`
 }
 
 // done is what became of it.
@@ -54,7 +68,7 @@ var acts = map[string]func(*conversation, act) (done, error){
 }
 
 func (c *conversation) needOpen() error {
-	if !c.open() {
+	if c.main().state != stateOpen {
 		return impossible("the conversation is closed")
 	}
 	return nil
@@ -72,6 +86,7 @@ func (c *conversation) join(name string) participant {
 	p := participant{id: identity(name), role: roleAgent, name: name}
 	c.others = append(c.others, p)
 	c.changed()
+	c.controllerJoined()
 	return p
 }
 
@@ -204,10 +219,17 @@ func (c *conversation) doClose(a act) (done, error) {
 	default:
 		return done{}, badRequest("reason is AGENT, SYSTEM or TIMEOUT")
 	}
-	if err := c.needOpen(); err != nil {
-		return done{}, err
+	if !c.open() {
+		return done{}, impossible("the conversation is closed")
 	}
-	c.close(by, a.Reason, "")
+	switch {
+	case by == "SYSTEM":
+		c.endMain(by, a.Reason, "", true)
+	case c.main().state == stateOpen && (a.Survey == nil || *a.Survey):
+		c.endMain(by, a.Reason, cmp.Or(a.Cause, "Closed by agent"), false)
+	default:
+		c.close(by, a.Reason, a.Cause)
+	}
 	return done{Conversation: c.id}, nil
 }
 

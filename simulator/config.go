@@ -22,6 +22,9 @@ type Config struct {
 
 	StateFile string `env:"PARLEY_SIMULATOR_STATE"` // kept here over restarts; only in memory when empty
 
+	TLS  TLSConfig
+	Desk DeskConfig
+
 	AccountNames []string `env:"PARLEY_ACCOUNTS"`
 	ChannelNames []string `env:"PARLEY_CHANNELS"`
 
@@ -119,6 +122,7 @@ func (c Config) check() error {
 	if u, err := url.Parse(c.ParleyURL); err != nil || (c.ParleyURL != "" && u.Host == "") {
 		bad("PARLEY_SIMULATOR_PARLEY_URL: not an absolute URL")
 	}
+	errs = append(errs, c.TLS.check(), c.Desk.check())
 	sites := map[string]bool{}
 	for _, a := range c.Accounts {
 		if a.SiteID == "" || a.ClientID == "" || first(a.ClientSecret) == "" {

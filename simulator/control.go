@@ -247,7 +247,7 @@ func (s *Simulator) emit(r *http.Request) (any, error) {
 	copies, _ := strconv.Atoi(q.Get("copies"))
 	var last delivery
 	for range max(copies, 1) {
-		e := a.sender.post(set, body, signature)
+		e := a.sender.post(set, kindContent, body, signature)
 		e.class, e.summary, e.attempt, e.conversation = "emit", "raw webhook", 1, q.Get("conversation")
 		s.wire.add(e)
 		last = delivery{Status: e.status, Ms: millis(e.took), Error: e.failure}

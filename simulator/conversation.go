@@ -15,6 +15,7 @@ const (
 	roleAgent      = "ASSIGNED_AGENT"
 	roleManager    = "MANAGER"
 	roleController = "CONTROLLER"
+	roleSurvey     = "AGENT" // the survey bot's
 
 	unassigned = "-1" // the skill of a conversation that belongs to none
 )
@@ -26,6 +27,15 @@ type conversation struct {
 	id          string
 	consumer    *consumer
 	skill, ttr  string
+	ttrValue    int      // seconds of a CUSTOM ttr
+	delay       *delay   // until when nobody answers
+	declared    features // of CONVERSATION
+	sending     features // of the latest SEND
+	firstSaid   *int64   // ms from creation to the first content of the consumer
+	autoMessage bool     // the controller bot has welcomed the consumer
+	survey      *surveyRun
+	surveyWhy   string // why no survey was begun
+	clicks      []Click
 	others      []participant // agents, managers, the controller
 	dialogs     []*dialog     // MAIN first
 	stage       string
@@ -52,7 +62,7 @@ type participant struct {
 	id, role, name string
 }
 
-// dialog is a thread of a conversation. Only MAIN exists so far.
+// dialog is a thread of a conversation: MAIN, and POST_SURVEY after it.
 type dialog struct {
 	id, kind   string
 	in         *conversation
@@ -65,6 +75,9 @@ type dialog struct {
 	unaccepted []*event // the consumer's, for the agent's receipts
 	unread     []*event
 	content    map[int]*event // by sequence; nil when transcripts are off
+	offers     map[int][]offered
+	offerOrder []int
+	install    string // of a survey's dialog: the survey bot's installation
 }
 
 // csat is what the connector reported after the end.
@@ -89,8 +102,9 @@ type event struct {
 	metadata   json.RawMessage
 	externalID string
 	raw        json.RawMessage
+	file       *hostedFile
 
-	accepted, read, nack bool
+	accepted, read, nack, opened bool
 }
 
 // The types of events.
@@ -105,6 +119,10 @@ const (
 type opening struct {
 	skill, ttr, origin  string
 	context, properties json.RawMessage
+	features            features
+	campaign            string
+	engagement          string
+	session, visitor    string
 }
 
 // open starts a conversation and tells the app. The account is locked.
@@ -113,6 +131,7 @@ func (a *account) open(co *consumer, o opening) (*conversation, *hook) {
 	c := &conversation{
 		acc: a, id: uuid.NewString(), consumer: co, skill: o.skill, ttr: o.ttr, stage: stateOpen, started: now, updated: now,
 		context: o.context, properties: o.properties, origin: o.origin, firstEver: co.conversations == 0, counters: newTally(),
+		declared: o.features, sending: o.features,
 	}
 	if c.skill == "" {
 		c.skill = unassigned
@@ -136,7 +155,8 @@ func (c *conversation) self() participant {
 	return participant{id: c.consumer.lp, role: roleConsumer, name: c.consumer.name}
 }
 
-// close ends the conversation and tells the app. The account is locked.
+// close ends the conversation and tells the app. The reason it was ended for first,
+// with a survey still open, stands. The account is locked.
 func (c *conversation) close(by, reason, cause string) *hook {
 	now := c.acc.sim.now()
 	for _, d := range c.dialogs {
@@ -144,14 +164,19 @@ func (c *conversation) close(by, reason, cause string) *hook {
 			d.state, d.ended, d.closedBy, d.closeCause = stateClose, now, by, cause
 		}
 	}
-	c.stage, c.ended, c.closeReason = stateClose, now, reason
+	c.stage, c.ended = stateClose, now
+	if c.closeReason == "" {
+		c.closeReason = reason
+	}
 	c.agentTyping = false
+	c.survey.left()
 	return c.changed()
 }
 
 // reopen sets a closed conversation back to OPEN, as older connectors have seen it.
 func (c *conversation) reopen() *hook {
-	c.stage, c.ended, c.closeReason = stateOpen, time.Time{}, ""
+	c.stage, c.ended, c.closeReason, c.survey, c.surveyWhy = stateOpen, time.Time{}, "", nil, ""
+	c.leave(roleSurvey)
 	main := c.main()
 	main.state, main.ended, main.closedBy, main.closeCause = stateOpen, time.Time{}, "", ""
 	c.consumer.current = c
@@ -223,8 +248,11 @@ func (c *conversation) keep(d *dialog, e *event) {
 			d.content[e.sequence] = e
 		}
 	}
-	if e.kind == acceptEvent {
+	switch {
+	case e.kind == acceptEvent:
 		d.mark(e)
+	case e.from.role != roleConsumer:
+		d.offer(e)
 	}
 }
 
@@ -248,8 +276,10 @@ func (d *dialog) mark(e *event) {
 		switch e.status {
 		case "READ":
 			m.accepted, m.read = true, true
-		case "ACCEPT", "ACCESS":
+		case "ACCEPT":
 			m.accepted = true
+		case "ACCESS":
+			m.accepted, m.opened = true, true
 		case "NACK":
 			m.nack = true
 		}
@@ -258,10 +288,12 @@ func (d *dialog) mark(e *event) {
 
 // show tells the readers of the stream. The account is locked.
 func (c *conversation) show(e *event) {
+	c.acc.desk.saw(c, e)
 	c.acc.sim.hub.publish("conversation", "", func() any {
 		var seen *EventView
 		if e != nil {
 			v := e.view()
+			v.File = c.acc.sim.fileView(e)
 			seen = &v
 		}
 		return map[string]any{"conversation": c.view(), "event": seen}

@@ -6,13 +6,22 @@ import "net/http"
 //
 // Source: agent-domain-domain-api.
 var services = []string{
-	"sentinel", "idp", "asyncMessagingEnt", "swift", "smt", "msgHist", "accountConfigReadWrite",
+	"sentinel", "idp", "asyncMessagingEnt", "swift", "smt", "msgHist", "accountConfigReadWrite", "agentVep", "facadeMsg",
 }
 
 type baseURI struct {
 	Service string `json:"service"`
 	Account string `json:"account"`
 	BaseURI string `json:"baseURI"`
+}
+
+// domainsOf are all services of an account, on one host.
+func domainsOf(site, host string) []baseURI {
+	all := make([]baseURI, 0, len(services))
+	for _, name := range services {
+		all = append(all, baseURI{Service: name, Account: site, BaseURI: host})
+	}
+	return all
 }
 
 // domains is the Domain API, both forms. The address it gives is the one the
@@ -31,13 +40,11 @@ func (s *Simulator) domains(c *call) reply {
 	if c.r.URL.Query().Get("version") != "1.0" {
 		return *invalid("query version=1.0 is required")
 	}
-	all := make([]baseURI, 0, len(services))
-	for _, name := range services {
-		u := baseURI{Service: name, Account: site, BaseURI: c.r.Host}
-		if name == service {
+	all := domainsOf(site, c.r.Host)
+	for _, u := range all {
+		if u.Service == service {
 			return reply{status: http.StatusOK, body: u}
 		}
-		all = append(all, u)
 	}
 	if service != "" {
 		return *invalid("unknown service")

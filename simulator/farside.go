@@ -20,6 +20,8 @@ const (
 	classSend         = "send"
 	classTwilio       = "twilio"
 	classHTTP         = "http"
+	classSwift        = "swift"
+	classMonitoring   = "monitoring"
 )
 
 // maxRequest is how large a request to a far side may be.
@@ -44,6 +46,7 @@ type reply struct {
 	hidden any    // what the wire shows instead of body
 	reason string // why it was rejected; few different texts, they are counted
 	header http.Header
+	file   *storedFile // streamed in place of body
 }
 
 // far turns a far side's behaviour into a handler: it reads the request, lets the
@@ -56,11 +59,18 @@ func (s *Simulator) far(class string, h func(*call) reply) http.HandlerFunc {
 			at: began, direction: "in", class: class, method: r.Method, path: r.URL.RequestURI(), attempt: 1, requestHeader: r.Header,
 		}}
 		var tooLarge *http.MaxBytesError
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+		var body []byte
+		var err error
+		if class == classSwift { // streamed, and known by its path
+			body = []byte(r.URL.Path)
+			c.seen.path = r.URL.Path // without the signature
+		} else {
+			body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+			c.body, c.seen.request = body, body
+		}
 		if err != nil && !errors.As(err, &tooLarge) {
 			return // the caller went away
 		}
-		c.body, c.seen.request = body, body
 		c.faults = s.faults.decide(class, body)
 		pause(r, c.faults.delay)
 
@@ -69,8 +79,9 @@ func (s *Simulator) far(class string, h func(*call) reply) http.HandlerFunc {
 		switch {
 		case err != nil:
 			out = reply{status: http.StatusRequestEntityTooLarge, reason: "request is too large"}
-		case do == doThrottle || do == doFailBefore || do == doDropBefore || do == doHangBefore || do == doExpire && !authorised(class):
+		case do == doThrottle || do == doWarmUp || do == doFailBefore || do == doDropBefore || do == doHangBefore || do == doExpire && !authorised(class):
 			out = faulty(class, c.faults.rule)
+			drain(r)
 		default:
 			out = h(c)
 			if c.seen.summary == "" {
@@ -121,6 +132,10 @@ func (c *call) finish(w http.ResponseWriter, out reply, clock time.Time) {
 	}
 	for name, values := range out.header {
 		w.Header()[name] = values
+	}
+	if out.file != nil {
+		c.sim.serveFile(w, c.r, *out.file)
+		return
 	}
 	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
@@ -183,6 +198,11 @@ func faulty(class string, r *Rule) reply {
 		}
 	case doExpire:
 		status = http.StatusUnauthorized
+	case doWarmUp:
+		status = http.StatusInternalServerError
+	}
+	if class == classMonitoring {
+		return monitoringError(status, cmp.Or(map[string]int{doWarmUp: loadingAccount}[r.Do], status), http.StatusText(status), header)
 	}
 	return reply{status: status, header: header, body: faultBody(class, status, r.RetryAfter)}
 }
@@ -190,6 +210,8 @@ func faulty(class string, r *Rule) reply {
 func faultBody(class string, status, after int) any {
 	text := http.StatusText(status)
 	switch class {
+	case classSwift:
+		return text
 	case classTwilio:
 		code := map[int]int{http.StatusTooManyRequests: 20429, http.StatusUnauthorized: 20003}[status]
 		return twilioError(status, cmp.Or(code, 20500), text).body

@@ -61,11 +61,12 @@ const (
 	doDelay      = "delay"
 	doExpire     = "expire"
 	doRejectJWS  = "reject-jws"
+	doWarmUp     = "warm-up"
 )
 
 var (
-	ruleActs    = []string{doThrottle, doFailBefore, doFailAfter, doDropBefore, doDropAfter, doHangBefore, doHangAfter, doDelay, doExpire, doRejectJWS}
-	ruleClasses = []string{"", classDomain, classToken, classConsumer, classConversation, classSend, classTwilio, classHTTP}
+	ruleActs    = []string{doThrottle, doFailBefore, doFailAfter, doDropBefore, doDropAfter, doHangBefore, doHangAfter, doDelay, doExpire, doRejectJWS, doWarmUp}
+	ruleClasses = []string{"", classDomain, classToken, classConsumer, classConversation, classSend, classTwilio, classHTTP, classSwift, classMonitoring, classLogin, classInstall}
 )
 
 // decision is what the faults have in mind for one request.
@@ -154,6 +155,9 @@ func (r Rule) check(i int) error {
 	}
 	if !slices.Contains(ruleClasses, r.Class) {
 		return fmt.Errorf("rules[%d].class: one of %s", i, strings.Join(ruleClasses[1:], ", "))
+	}
+	if r.Do == doWarmUp && r.Class != classMonitoring {
+		return fmt.Errorf("rules[%d].do: only monitoring warms up", i)
 	}
 	if r.Probability < 0 || r.Probability > 1 {
 		return fmt.Errorf("rules[%d].probability: 0 to 1", i)

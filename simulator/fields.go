@@ -16,6 +16,7 @@ type field struct {
 		DialogID    string `json:"dialogId"`
 		State       string `json:"state"`
 		ClosedCause string `json:"closedCause"`
+		ClosedBy    string `json:"closedBy"` // an agent's
 	} `json:"dialog"`
 	CSATRate                   *int   `json:"csatRate"`
 	CSATResolutionConfirmation *bool  `json:"csatResolutionConfirmation"`
@@ -50,6 +51,7 @@ func (s *Simulator) updateField(c *call, a *account, co *consumer, q *request) r
 	if conv.consumer != co {
 		return conv.rejected(*notYours())
 	}
+	conv.sending = c.features()
 	text := ""
 	for i := range fields {
 		done, bad := conv.update(c, &fields[i])
@@ -106,7 +108,7 @@ func (c *conversation) update(k *call, f *field) (string, *reply) {
 		if f.TTRType == "CUSTOM" && (f.Value == nil || *f.Value < 0) {
 			return "", invalid("value of a CUSTOM ttrType must be 0 or more")
 		}
-		c.ttr = f.TTRType
+		c.urgency(f.TTRType, f.Value)
 		k.hooked(c.changed())
 		return "OK TTR updated successfully", nil
 	case "ParticipantsChange", "Skill", "Note", "ManualETTR":
@@ -115,8 +117,15 @@ func (c *conversation) update(k *call, f *field) (string, *reply) {
 	return "", invalid("unknown field")
 }
 
-// closeDialog is DialogChange. No survey bot is linked to any skill here, so that
-// the conversation ends with its MAIN dialog.
+// urgency sets the time to respond. The account is locked.
+func (c *conversation) urgency(kind string, seconds *int) {
+	c.ttr, c.ttrValue = kind, 0
+	if seconds != nil {
+		c.ttrValue = *seconds
+	}
+}
+
+// closeDialog is DialogChange: the way to close that a survey may follow.
 func (c *conversation) closeDialog(k *call, f *field) (string, *reply) {
 	switch {
 	case f.Type != "UPDATE":
@@ -125,13 +134,25 @@ func (c *conversation) closeDialog(k *call, f *field) (string, *reply) {
 		return "", invalid("dialog.dialogId is required")
 	case f.Dialog.State != stateClose:
 		return "", invalid("dialog.state must be CLOSE")
-	case !slices.ContainsFunc(c.dialogs, func(d *dialog) bool { return d.id == f.Dialog.DialogID }):
+	case f.Dialog.ClosedBy != "":
+		return "", invalid("dialog.closedBy is for agents only")
+	}
+	i := slices.IndexFunc(c.dialogs, func(d *dialog) bool { return d.id == f.Dialog.DialogID })
+	if i < 0 {
 		return "", invalid("unknown dialog")
+	}
+	if c.dialogs[i].state != stateOpen {
+		c.counters.whileClosed++
+		return "", conversationClosed()
 	}
 	if f.Dialog.ClosedCause == "" {
 		k.warn("DialogChange without closedCause starts no survey")
 	}
-	k.hooked(c.close(roleConsumer, roleConsumer, f.Dialog.ClosedCause))
+	if c.dialogs[i].survey() {
+		k.hooked(c.close(roleConsumer, roleConsumer, f.Dialog.ClosedCause))
+	} else {
+		k.hooked(c.endMain(roleConsumer, roleConsumer, f.Dialog.ClosedCause, false))
+	}
 	return "OK Conversation resolved successfully", nil
 }
 
@@ -158,6 +179,9 @@ func (c *conversation) rate(k *call, f *field) (string, *reply) {
 	}
 	if given != want {
 		return "", invalid("status does not fit csatRate and csatResolutionConfirmation")
+	}
+	if c.survey != nil {
+		k.warn("CSATRate after a survey: the two must not be combined")
 	}
 	c.csat = &csat{Rate: f.CSATRate, Resolved: f.CSATResolutionConfirmation, Status: f.Status}
 	c.counters.csatReports++
@@ -191,6 +215,7 @@ func (s *Simulator) opened(c *call) reply {
 	case current == nil || !current.open():
 		conv, h := a.open(co, o)
 		c.hooked(h)
+		a.visited(c, co, o)
 		id = conv.id
 		c.seen.summary = "conversation " + short(id) + " opened"
 	case s.settings.Load().AlreadyOpen == "existing":

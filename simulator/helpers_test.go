@@ -177,6 +177,7 @@ type consumerSide struct {
 	g        *rig
 	app, jws string
 	conv     string
+	features []string // Client-Properties, where there are any
 }
 
 const sendPath = "/api/account/" + site + "/messaging/consumer/conversation/send?v=3"
@@ -191,7 +192,39 @@ func (g *rig) consumer(ext string) *consumerSide {
 }
 
 func (c *consumerSide) header() map[string]string {
-	return map[string]string{"Content-Type": "application/json", "Authorization": c.app, "X-LP-ON-BEHALF": c.jws}
+	h := map[string]string{"Content-Type": "application/json", "Authorization": c.app, "X-LP-ON-BEHALF": c.jws}
+	if c.features != nil {
+		h["Client-Properties"] = string(marshal(map[string]any{"type": ".ClientProperties", "features": c.features}))
+	}
+	return h
+}
+
+// surveyable are the features a survey needs.
+var surveyable = []string{"RICH_CONTENT", "QUICK_REPLIES", "MULTI_DIALOG", "AUTO_MESSAGES"}
+
+// openWith opens a conversation with further members of ConsumerRequestConversation.
+func (c *consumerSide) openWith(members string) string {
+	c.g.t.Helper()
+	status, b := c.g.do("POST", openPath, c.header(), strings.Replace(openBody, `"brandId"`, members+`,"brandId"`, 1))
+	require.Equal(c.g.t, 200, status, b)
+	var out []struct {
+		Body struct{ ConversationID string }
+	}
+	require.NoError(c.g.t, json.Unmarshal([]byte(b), &out))
+	c.conv = out[1].Body.ConversationID
+	return c.conv
+}
+
+// requestOf is a request of any type.
+func requestOf(kind, body string) string {
+	return `{"kind":"req","id":"1","type":"` + kind + `","body":` + body + `}`
+}
+
+func (c *consumerSide) detail() DetailView {
+	c.g.t.Helper()
+	var d DetailView
+	c.g.must("GET", "/sim/conversations/"+c.conv, "", &d)
+	return d
 }
 
 func (c *consumerSide) open() string {

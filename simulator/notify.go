@@ -65,10 +65,10 @@ func (e *event) notification(c *conversation) []byte {
 }
 
 func (e *event) summary() string {
-	who := map[string]string{roleConsumer: "echo", roleAgent: "agent", roleManager: "manager", roleController: "controller"}[e.from.role]
+	who := map[string]string{roleConsumer: "echo", roleAgent: "agent", roleManager: "manager", roleController: "controller", roleSurvey: "survey"}[e.from.role]
 	switch e.kind {
 	case contentEvent:
-		return who + ": text"
+		return who + ": " + e.kindInWords()
 	case acceptEvent:
 		return who + ": " + e.status
 	case chatEvent:
@@ -102,6 +102,7 @@ type (
 		MetaDataLastUpdateTs int64             `json:"metaDataLastUpdateTs"`
 		FirstConversation    bool              `json:"firstConversation"`
 		TTR                  ttr               `json:"ttr"`
+		Delay                *delay            `json:"delay,omitempty"`
 		CSAT                 *csat             `json:"csat,omitempty"`
 		Context              json.RawMessage   `json:"context,omitempty"`
 		Participants         []idRole          `json:"participants"`
@@ -125,6 +126,10 @@ type (
 		TTRType string `json:"ttrType"`
 		Value   int    `json:"value"`
 	}
+	delay struct {
+		Type     string `json:"type"` // NIGHT, WEEKEND or HOLIDAY
+		TillWhen int64  `json:"tillWhen"`
+	}
 )
 
 // ttrSeconds are invented values for the classes of urgency.
@@ -132,38 +137,67 @@ var ttrSeconds = map[string]int{"NORMAL": 1200, "URGENT": 300, "PRIORITIZED": 60
 
 // snapshot is the webhook body with the conversation's complete state.
 func (c *conversation) snapshot() []byte {
-	people := append([]participant{c.self()}, c.others...)
-	var short, detailed []idRole
-	for _, p := range people {
+	var short []idRole
+	for _, p := range c.people() {
 		short = append(short, idRole{ID: p.id, Role: p.role})
-		detailed = append(detailed, idRole{ID: p.id, Role: p.role, State: "ACTIVE"})
+	}
+	seconds := ttrSeconds[c.ttr]
+	if c.ttr == "CUSTOM" {
+		seconds = c.ttrValue
 	}
 	effective := int64(-1)
-	if c.open() {
-		effective = c.started.UnixMilli() + int64(ttrSeconds[c.ttr])*1000
+	if c.main().state == stateOpen {
+		effective = c.started.UnixMilli() + int64(seconds)*1000
 	}
 	d := changeDetails{
 		SkillID: c.skill, BrandID: c.acc.cfg.SiteID, State: c.main().state, Stage: c.stage, CloseReason: c.closeReason,
 		StartTs: c.started.UnixMilli(), MetaDataLastUpdateTs: c.version, FirstConversation: c.firstEver,
-		TTR: ttr{TTRType: c.ttr, Value: ttrSeconds[c.ttr]}, CSAT: c.csat, Context: c.context, Participants: short,
+		TTR: ttr{TTRType: c.ttr, Value: seconds}, Delay: c.delay, CSAT: c.csat, Context: c.context, Participants: short,
 		Handler: map[string]string{"accountId": c.acc.cfg.SiteID, "skillId": c.skill},
 	}
 	if !c.ended.IsZero() {
 		d.EndTs = c.ended.UnixMilli()
 	}
 	for _, dl := range c.dialogs {
-		cd := changeDialog{
-			DialogID: dl.id, DialogType: dl.kind, ChannelType: "MESSAGING", State: dl.state, CreationTs: dl.created.UnixMilli(),
-			MetaDataLastUpdateTs: c.version, ClosedBy: dl.closedBy, ClosedCause: dl.closeCause,
-			MetaData: map[string]string{"appInstallId": c.acc.cfg.ClientID}, ParticipantsDetails: detailed,
-		}
-		if !dl.ended.IsZero() {
-			cd.EndTs = dl.ended.UnixMilli()
-		}
-		d.Dialogs = append(d.Dialogs, cd)
+		d.Dialogs = append(d.Dialogs, dl.snapshot())
 	}
 	return marshal(notification{Kind: "notification", Type: "cqm.ExConversationChangeNotification", Body: notificationBody{
 		SentTs:  c.acc.sim.now().UnixMilli(),
 		Changes: []any{conversationChange{Type: "UPSERT", Result: changeResult{ConvID: c.id, EffectiveTTR: effective, ConversationDetails: d}}},
 	}})
+}
+
+func (c *conversation) people() []participant { return append([]participant{c.self()}, c.others...) }
+
+// snapshot is a dialog in a conversation's snapshot. The survey bot is no
+// participant of MAIN, and who talked there only reads the survey.
+func (d *dialog) snapshot() changeDialog {
+	install := d.in.acc.cfg.ClientID
+	if d.install != "" {
+		install = d.install
+	}
+	cd := changeDialog{
+		DialogID: d.id, DialogType: d.kind, ChannelType: "MESSAGING", State: d.state, CreationTs: d.created.UnixMilli(),
+		MetaDataLastUpdateTs: d.in.version, ClosedBy: d.closedBy, ClosedCause: d.closeCause,
+		MetaData: map[string]string{"appInstallId": install},
+	}
+	for _, p := range d.in.people() {
+		role := p.role
+		switch {
+		case !d.survey() && role == roleSurvey:
+			continue
+		case d.survey() && role == roleController:
+			continue
+		case d.survey() && role != roleConsumer && role != roleSurvey:
+			role = "READER"
+		}
+		cd.ParticipantsDetails = append(cd.ParticipantsDetails, idRole{ID: p.id, Role: role, State: "ACTIVE"})
+	}
+	if !d.survey() {
+		cd.ParticipantsDetails = append(cd.ParticipantsDetails, d.in.acc.desk.suggested(d.in)...)
+	}
+	if !d.ended.IsZero() {
+		cd.EndTs = d.ended.UnixMilli()
+	}
+	return cd
 }

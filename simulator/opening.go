@@ -3,6 +3,7 @@ package simulator
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"slices"
 )
 
@@ -41,6 +42,10 @@ func readOpening(c *call, a *account) (profile, wanted *request, o opening, bad 
 	if p := c.r.Header.Get("Client-Properties"); p != "" {
 		o.properties = json.RawMessage(p) // checked to be JSON
 	}
+	o.features = c.features()
+	if bad == nil {
+		a.routed(c, &o)
+	}
 	return profile, wanted, o, bad
 }
 
@@ -71,6 +76,9 @@ func readWanted(raw json.RawMessage, site string) (opening, *reply) {
 		return opening{}, invalid("channelType must be MESSAGING")
 	}
 	o := opening{context: in.Context}
+	if in.CampaignInfo != nil {
+		o.campaign, o.engagement = plainText(in.CampaignInfo.CampaignID), plainText(in.CampaignInfo.EngagementID)
+	}
 	if in.TTRDefName != nil {
 		if !slices.Contains([]string{"NORMAL", "URGENT", "PRIORITIZED", "CUSTOM"}, *in.TTRDefName) {
 			return o, invalid("unknown ttrDefName")
@@ -78,7 +86,9 @@ func readWanted(raw json.RawMessage, site string) (opening, *reply) {
 		o.ttr = *in.TTRDefName
 	}
 	if in.SkillID != nil {
-		o.skill = *in.SkillID
+		if o.skill = *in.SkillID; !skillID.MatchString(o.skill) {
+			return o, invalid("skillId must be -1 or a number, as text")
+		}
 	}
 	if in.CampaignInfo != nil && (!stringOrNumber(in.CampaignInfo.CampaignID) || !stringOrNumber(in.CampaignInfo.EngagementID)) {
 		return o, invalid("campaignInfo needs campaignId and engagementId")
@@ -88,8 +98,45 @@ func readWanted(raw json.RawMessage, site string) (opening, *reply) {
 		if kind, isText := m["type"].(string); !ok || !isText || kind == "" {
 			return o, invalid("conversationContext needs a type")
 		}
+		return o, checkContext(m)
 	}
 	return o, nil
+}
+
+var (
+	skillID  = regexp.MustCompile(`^(-1|[0-9]{1,19})$`)
+	language = regexp.MustCompile(`^[a-z]{2,3}(-[A-Z]{2})?$`)
+)
+
+// checkContext checks the members of a conversationContext.
+func checkContext(m map[string]any) *reply {
+	for _, name := range []string{"visitorId", "sessionId", "interactionContextId", "lang"} {
+		v, there := m[name]
+		if !there {
+			continue
+		}
+		if text, isText := v.(string); !isText || text == "" {
+			return invalid("conversationContext: " + name + " must be text")
+		}
+	}
+	if lang, there := m["lang"].(string); there && !language.MatchString(lang) {
+		return invalid("conversationContext: lang must be a language and a country, such as de-CH")
+	}
+	if list, there := m["features"]; there {
+		if _, isList := list.([]any); !isList {
+			return invalid("conversationContext: features must be an array")
+		}
+	}
+	return nil
+}
+
+// plainText is a string's text, or a number's digits.
+func plainText(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text
+	}
+	return string(raw)
 }
 
 func stringOrNumber(raw json.RawMessage) bool {
@@ -104,99 +151,4 @@ func stringOrNumber(raw json.RawMessage) bool {
 		return true
 	}
 	return false
-}
-
-// checkProfile checks the body of userprofile.SetUserProfile: what is known must
-// have the right shape, what is not known is let through.
-//
-// Source: connector-api-send-api-conversation; engagement-attributes-types.
-func checkProfile(raw json.RawMessage) *reply {
-	in, ok := object(raw)
-	if !ok {
-		return invalid("profile must be an object")
-	}
-	auth, there := in["authenticatedData"]
-	if !there || auth == nil {
-		return nil
-	}
-	data, ok := auth.(map[string]any)
-	if !ok {
-		return invalid("authenticatedData must be an object")
-	}
-	sdes, there := data["lp_sdes"]
-	if !there {
-		return nil
-	}
-	list, ok := sdes.([]any)
-	if !ok {
-		return invalid("lp_sdes must be an array")
-	}
-	for _, entry := range list {
-		if bad := checkSDE(entry); bad != nil {
-			return bad
-		}
-	}
-	return nil
-}
-
-var phoneTypes = []any{"HOME", "MOBILE", "WORK", "FAX", "MAIN", "HOME_FAX", "WORK_FAX", "PAGER", "OTHER"}
-
-func checkSDE(entry any) *reply {
-	sde, ok := entry.(map[string]any)
-	if !ok {
-		return invalid("lp_sdes holds objects")
-	}
-	switch sde["type"] {
-	case "ctmrinfo":
-		info, ok := sde["info"].(map[string]any)
-		if !ok {
-			return invalid("ctmrinfo needs info")
-		}
-		return texts(info, "cstatus", "ctype", "customerId", "currency", "socialId", "imei", "userName", "companyBranch", "accountName", "role", "loginStatus")
-	case "personal":
-		personal, ok := sde["personal"].(map[string]any)
-		if !ok {
-			return invalid("personal needs personal")
-		}
-		if bad := texts(personal, "firstname", "lastname", "language", "company"); bad != nil {
-			return bad
-		}
-		return checkContacts(personal["contacts"])
-	}
-	return invalid("only ctmrinfo and personal are supported in lp_sdes")
-}
-
-func checkContacts(v any) *reply {
-	if v == nil {
-		return nil
-	}
-	list, ok := v.([]any)
-	if !ok {
-		return invalid("contacts must be an array")
-	}
-	for _, entry := range list {
-		contact, ok := entry.(map[string]any)
-		if !ok {
-			return invalid("contacts holds objects")
-		}
-		if bad := texts(contact, "email", "phone", "phoneType"); bad != nil {
-			return bad
-		}
-		if kind, there := contact["phoneType"]; there && !slices.Contains(phoneTypes, kind) {
-			return invalid("unknown phoneType")
-		}
-	}
-	return nil
-}
-
-// texts says when a member that must be text is something else.
-func texts(m map[string]any, names ...string) *reply {
-	for _, name := range names {
-		if v, there := m[name]; there {
-			if _, isText := v.(string); !isText {
-				return invalid("profile: " + name + " must be text")
-			}
-		}
-	}
-	return nil
 }

@@ -21,6 +21,7 @@ type publishBody struct {
 	DialogID       string          `json:"dialogId"`
 	ConversationID string          `json:"conversationId"`
 	Event          json.RawMessage `json:"event"`
+	Audience       json.RawMessage `json:"messageAudience"` // an agent's
 }
 
 // publish is ms.PublishEvent.
@@ -28,6 +29,9 @@ func (s *Simulator) publish(c *call, a *account, co *consumer, q *request) reply
 	var b publishBody
 	if json.Unmarshal(q.Body, &b) != nil || b.DialogID == "" {
 		return *invalid("body.dialogId is required")
+	}
+	if len(b.Audience) > 0 {
+		return *invalid("messageAudience is for agents only")
 	}
 	c.seen.conversation = b.DialogID
 	externalID, bad := q.metadata(c)
@@ -49,6 +53,9 @@ func (s *Simulator) publish(c *call, a *account, co *consumer, q *request) reply
 	conv := d.in
 	c.seen.conversation = conv.id
 	conv.counters.requests++
+	if conv.consumer == co {
+		conv.sending = c.features()
+	}
 	out := s.publishTo(c, co, d, b.ConversationID, e, badEvent)
 	if out.reason != "" {
 		conv.counters.rejected[out.reason]++
@@ -74,34 +81,67 @@ func (s *Simulator) publishTo(c *call, co *consumer, d *dialog, conversationID s
 			conv.counters.contentWhileClosed++
 		}
 		return *conversationClosed()
+	case d.survey() && e.kind == chatEvent:
+		return *invalid("a survey dialog takes no chat states")
+	}
+	if e.file != nil {
+		if bad := s.checkHosted(co, conv.acc.cfg.SiteID, e.file); bad != nil {
+			return *bad
+		}
 	}
 	e.from = conv.self()
 	switch e.kind {
 	case contentEvent:
-		conv.counters.content(e.externalID, e.text, s.settings.Load().Transcripts)
+		s.consumerSaid(c, d, e)
 	case acceptEvent:
-		conv.counters.acceptStatus++
-		for _, n := range e.sequences {
-			if n >= d.next {
-				conv.counters.unknownSequences++
-				c.warn("sequenceList names an event that does not exist")
-			}
-		}
+		conv.consumerMarks(c, d, e)
 	case chatEvent:
 		conv.counters.chatStates++
 		conv.consumerState = e.chatState
 	}
-	if e.kind == contentEvent && conv.consumerState == "COMPOSING" {
-		conv.consumerState = "ACTIVE"
-	}
-	if e.kind == contentEvent && co.phone == nil && conv.counters.published == 1 {
-		co.phone = conv.acc.guessPhone(e.text)
-	}
 	c.hooked(conv.append(d, e))
-	if e.kind == contentEvent {
+	switch {
+	case e.kind != contentEvent:
+	case d.survey():
+		conv.survey.heard(c, e)
+	default:
+		s.controllerHeard(c, conv)
 		s.autoAgent(conv, e)
 	}
 	return reply{status: http.StatusOK}
+}
+
+// consumerSaid counts a content event before it is appended. The account is locked.
+func (s *Simulator) consumerSaid(c *call, d *dialog, e *event) {
+	conv := d.in
+	if e.file != nil {
+		conv.counters.files++
+	}
+	if conv.clickText(c, d, e) {
+		conv.counters.published++ // its metadata is the element's: no id of the sender's own
+	} else {
+		conv.counters.content(e.externalID, e.text, s.settings.Load().Transcripts)
+	}
+	if conv.consumerState == "COMPOSING" {
+		conv.consumerState = "ACTIVE"
+	}
+	if conv.consumer.phone == nil && conv.counters.published == 1 {
+		conv.consumer.phone = conv.acc.guessPhone(e.text)
+	}
+}
+
+// consumerMarks counts an accept-status event of the consumer's.
+func (c *conversation) consumerMarks(k *call, d *dialog, e *event) {
+	c.counters.acceptStatus++
+	for _, n := range e.sequences {
+		if n >= d.next {
+			c.counters.unknownSequences++
+			k.warn("sequenceList names an event that does not exist")
+		}
+	}
+	if e.status == "ACTION" {
+		c.clicked(k, d, e)
+	}
 }
 
 // readEvent checks an event that a consumer may publish.
@@ -113,6 +153,7 @@ func readEvent(raw json.RawMessage) (*event, *reply) {
 		ChatState    string          `json:"chatState"`
 		Status       string          `json:"status"`
 		SequenceList []int           `json:"sequenceList"`
+		QuickReplies json.RawMessage `json:"quickReplies"`
 	}
 	if !isObject(raw) {
 		return nil, invalid("body.event is required")
@@ -123,6 +164,17 @@ func readEvent(raw json.RawMessage) (*event, *reply) {
 	e := &event{kind: in.Type, raw: raw, status: in.Status, sequences: in.SequenceList, chatState: in.ChatState}
 	switch in.Type {
 	case contentEvent:
+		if len(in.QuickReplies) > 0 {
+			return nil, invalid("quickReplies are for agents only")
+		}
+		if in.ContentType == "hosted/file" {
+			f, bad := readHosted(in.Message)
+			if bad != nil {
+				return nil, bad
+			}
+			e.file, e.text = f, f.Caption
+			return e, nil
+		}
 		if in.ContentType != "text/plain" {
 			return nil, invalid("contentType is not supported")
 		}
@@ -143,6 +195,8 @@ func readEvent(raw json.RawMessage) (*event, *reply) {
 		if len(in.SequenceList) == 0 || slices.Min(in.SequenceList) < 0 {
 			return nil, invalid("sequenceList must name events")
 		}
+	case richEvent:
+		return nil, invalid("structured content is for agents only")
 	default:
 		return nil, invalid("unknown type of event")
 	}
@@ -152,6 +206,9 @@ func readEvent(raw json.RawMessage) (*event, *reply) {
 func (e *event) kindInWords() string {
 	switch e.kind {
 	case contentEvent:
+		if e.file != nil {
+			return "file"
+		}
 		return "text"
 	case acceptEvent:
 		return e.status

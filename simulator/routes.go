@@ -21,10 +21,14 @@ func (s *Simulator) routes() *http.ServeMux {
 	far("POST /api/account/{site}/consumer", classConsumer, s.consumerToken)
 	far("POST /api/account/{site}/messaging/consumer/conversation", classConversation, s.opened)
 	far("POST /api/account/{site}/messaging/consumer/conversation/send", classSend, s.send)
+	far("PUT /v1/{container}/{site}/{name}", classSwift, s.swift)
+	far("GET /v1/{container}/{site}/{name}", classSwift, s.swift)
+	far("POST /api/account/{site}/app/{install}/engagement", classMonitoring, s.engagement)
 	far("POST /2010-04-01/Accounts/{sid}/Messages.json", classTwilio, s.twilioCreate)
 	far("POST /provider/http/{channel}", classHTTP, s.httpReceive)
 	m.HandleFunc("GET /provider/http/{channel}/.capabilities", handle(s.capabilities))
 
+	s.deskRoutes(m)
 	s.controlRoutes(m)
 	s.phoneRoutes(m)
 
@@ -51,6 +55,8 @@ func (s *Simulator) controlRoutes(m *http.ServeMux) {
 
 	m.HandleFunc("GET /sim/conversations", handle(s.listConversations))
 	m.HandleFunc("GET /sim/conversations/{id}", handle(s.showConversation))
+	m.HandleFunc("GET /sim/files/{id...}", s.showFile)
+	m.HandleFunc("GET /sim/first-messages", handle(s.firstMessages))
 	m.HandleFunc("POST /sim/conversations/{id}/{act}", handle(s.agentActs))
 	m.HandleFunc("POST /sim/accounts/{account}/emit", handle(s.emit))
 

@@ -23,12 +23,15 @@ type (
 		Key      []byte                  `json:"key,omitempty"` // tokens given out stay valid
 		Accounts map[string]savedAccount `json:"accounts"`      // by site ID
 		Channels map[string]savedChannel `json:"channels"`
+		Files    []storedFile            `json:"files,omitempty"`
 	}
 	savedAccount struct {
 		Consumers     []savedConsumer     `json:"consumers"`
 		Conversations []savedConversation `json:"conversations"`
 		Webhooks      []savedHook         `json:"webhooks"`
 		Created       int                 `json:"created"`
+		Firsts        []int64             `json:"firsts,omitempty"`
+		Welcomed      int                 `json:"welcomed,omitempty"`
 	}
 	savedConsumer struct {
 		Ext           string          `json:"ext"`
@@ -60,6 +63,15 @@ type (
 		Messages      int                `json:"messages"`
 		Events        []savedEvent       `json:"events"`
 		Counts        savedCounts        `json:"counts"`
+		TTRValue      int                `json:"ttrValue,omitempty"`
+		Delay         *delay             `json:"delay,omitempty"`
+		Declared      features           `json:"declared,omitempty"`
+		Sending       features           `json:"sending,omitempty"`
+		FirstSaid     *int64             `json:"firstSaid,omitempty"`
+		Welcomed      bool               `json:"welcomed,omitempty"`
+		Survey        json.RawMessage    `json:"survey,omitempty"`
+		SurveyWhy     string             `json:"surveyWhy,omitempty"`
+		Clicks        []Click            `json:"clicks,omitempty"`
 	}
 	savedParticipant struct {
 		ID   string `json:"id"`
@@ -75,6 +87,7 @@ type (
 		ClosedBy   string    `json:"closedBy,omitempty"`
 		CloseCause string    `json:"closeCause,omitempty"`
 		Next       int       `json:"next"`
+		Install    string    `json:"install,omitempty"`
 	}
 	savedEvent struct {
 		Sequence   int              `json:"sequence"`
@@ -92,6 +105,7 @@ type (
 		Accepted   bool             `json:"accepted,omitempty"`
 		Read       bool             `json:"read,omitempty"`
 		Nack       bool             `json:"nack,omitempty"`
+		Opened     bool             `json:"opened,omitempty"`
 	}
 	savedCounts struct {
 		Shown        ConversationCounters `json:"shown"`
@@ -164,6 +178,7 @@ func (s *Simulator) load() error {
 		}
 		s.keys.once.Do(func() { s.keys.key = key })
 	}
+	s.files.restore(st.Files)
 	for _, a := range s.accounts {
 		a.restore(st.Accounts[a.cfg.SiteID])
 	}
@@ -178,7 +193,7 @@ func (s *Simulator) save() error {
 	if s.cfg.StateFile == "" {
 		return nil
 	}
-	st := savedState{Accounts: map[string]savedAccount{}, Channels: map[string]savedChannel{}}
+	st := savedState{Files: s.files.saved(), Accounts: map[string]savedAccount{}, Channels: map[string]savedChannel{}}
 	if key, err := s.keys.private(); err == nil {
 		st.Key = x509.MarshalPKCS1PrivateKey(key)
 	}

@@ -8,7 +8,7 @@ import (
 func (a *account) saved() savedAccount {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	out := savedAccount{Created: a.created, Webhooks: a.sender.saved()}
+	out := savedAccount{Created: a.created, Firsts: a.firsts.all, Welcomed: a.firsts.welcomed, Webhooks: a.sender.saved()}
 	for _, co := range a.consumers {
 		sc := savedConsumer{Ext: co.ext, Profile: co.profile, Name: co.name, Phone: co.phone, Conversations: co.conversations}
 		if co.current != nil {
@@ -27,19 +27,21 @@ func (c *conversation) saved() savedConversation {
 		ID: c.id, Consumer: c.consumer.ext, Skill: c.skill, TTR: c.ttr, Stage: c.stage, Started: c.started, Ended: c.ended, Updated: c.updated,
 		Version: c.version, CloseReason: c.closeReason, CSAT: c.csat, Context: c.context, Properties: c.properties, Origin: c.origin,
 		FirstEver: c.firstEver, ConsumerState: c.consumerState, Messages: c.messages,
+		TTRValue: c.ttrValue, Delay: c.delay, Declared: c.declared, Sending: c.sending, FirstSaid: c.firstSaid, Welcomed: c.autoMessage,
+		Survey: c.survey.saved(), SurveyWhy: c.surveyWhy, Clicks: c.clicks,
 		Counts: savedCounts{Shown: c.counters.view(), DoubledIDs: c.counters.doubledIDs, DoubledTexts: c.counters.doubledTexts},
 	}
 	for _, p := range c.others {
 		out.Others = append(out.Others, savedParticipant{p.id, p.role, p.name})
 	}
 	for _, d := range c.dialogs {
-		out.Dialogs = append(out.Dialogs, savedDialog{d.id, d.kind, d.state, d.created, d.ended, d.closedBy, d.closeCause, d.next})
+		out.Dialogs = append(out.Dialogs, savedDialog{d.id, d.kind, d.state, d.created, d.ended, d.closedBy, d.closeCause, d.next, d.install})
 	}
 	for _, e := range c.transcript {
 		out.Events = append(out.Events, savedEvent{
 			Sequence: e.sequence, Dialog: e.dialog, At: e.at, From: savedParticipant{e.from.id, e.from.role, e.from.name}, Kind: e.kind,
 			Text: e.text, Status: e.status, Sequences: e.sequences, Audience: e.audience, Metadata: e.metadata, ExternalID: e.externalID,
-			Raw: e.raw, Accepted: e.accepted, Read: e.read, Nack: e.nack,
+			Raw: e.raw, Accepted: e.accepted, Read: e.read, Nack: e.nack, Opened: e.opened,
 		})
 	}
 	return out
@@ -70,6 +72,7 @@ func (a *account) restore(in savedAccount) {
 		a.consumers[sc.Ext].current = a.conversations[sc.Current]
 	}
 	a.created = in.Created
+	a.firsts = firsts{all: in.Firsts, count: len(in.Firsts), welcomed: in.Welcomed}
 	a.sender.restore(in.Webhooks)
 }
 
@@ -78,6 +81,8 @@ func (s *savedConversation) conversation(a *account, co *consumer) *conversation
 		acc: a, id: s.ID, consumer: co, skill: s.Skill, ttr: s.TTR, stage: s.Stage, started: s.Started, ended: s.Ended, updated: s.Updated,
 		version: s.Version, closeReason: s.CloseReason, csat: s.CSAT, context: s.Context, properties: s.Properties, origin: s.Origin,
 		firstEver: s.FirstEver, consumerState: s.ConsumerState, messages: s.Messages, counters: s.Counts.tally(),
+		ttrValue: s.TTRValue, delay: s.Delay, declared: s.Declared, sending: s.Sending, firstSaid: s.FirstSaid, autoMessage: s.Welcomed,
+		surveyWhy: s.SurveyWhy, clicks: s.Clicks,
 	}
 	for _, p := range s.Others {
 		c.others = append(c.others, participant{p.ID, p.Role, p.Name})
@@ -85,15 +90,18 @@ func (s *savedConversation) conversation(a *account, co *consumer) *conversation
 	for _, d := range s.Dialogs {
 		c.dialogs = append(c.dialogs, &dialog{
 			id: d.ID, kind: d.Kind, in: c, state: d.State, created: d.Created, ended: d.Ended, closedBy: d.ClosedBy, closeCause: d.CloseCause,
-			next: d.Next, content: map[int]*event{},
+			next: d.Next, content: map[int]*event{}, install: d.Install,
 		})
 	}
 	for _, e := range s.Events {
 		c.recall(&event{
 			sequence: e.Sequence, dialog: e.Dialog, at: e.At, from: participant{e.From.ID, e.From.Role, e.From.Name}, kind: e.Kind, text: e.Text,
 			status: e.Status, sequences: e.Sequences, audience: e.Audience, metadata: e.Metadata, externalID: e.ExternalID, raw: e.Raw,
-			accepted: e.Accepted, read: e.Read, nack: e.Nack,
+			accepted: e.Accepted, read: e.Read, nack: e.Nack, opened: e.Opened, file: hostedOf(e.Raw),
 		})
+	}
+	if err := c.restoreSurvey(s.Survey); err != nil {
+		a.sim.log.Warn("a survey was not restored", "err", err)
 	}
 	return c
 }
@@ -111,6 +119,9 @@ func (c *conversation) recall(e *event) {
 	}
 	d := c.dialogs[i]
 	d.content[e.sequence] = e
+	if e.from.role != roleConsumer {
+		d.offer(e)
+	}
 	if e.from.role == roleConsumer && !e.accepted {
 		d.unaccepted = latest(d.unaccepted, e)
 	}
@@ -124,6 +135,7 @@ func (s *savedCounts) tally() *tally {
 	t.requests, t.published, t.withoutID = v.Requests, v.Published, v.WithoutExternalID
 	t.whileClosed, t.contentWhileClosed = v.WhileClosed, v.ContentWhileClosed
 	t.acceptStatus, t.chatStates, t.csatReports, t.unknownSequences = v.AcceptStatus, v.ChatStates, v.CSATReports, v.UnknownSequences
+	t.files, t.actions, t.unknownClicks, t.clicksWithoutAction = v.Files, v.Actions, v.UnknownClicks, v.ClicksNoAction
 	t.doubledIDs, t.doubledTexts = s.DoubledIDs, s.DoubledTexts
 	for k, n := range v.ByExternalID {
 		t.byExternalID[k] = n

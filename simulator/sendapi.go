@@ -27,6 +27,8 @@ const (
 	typeOpen    = "cm.ConsumerRequestConversation"
 	typePublish = "ms.PublishEvent"
 	typeField   = "cm.UpdateConversationField"
+	typeUpload  = "ms.GenerateURLForUploadFile"
+	typeFetch   = "ms.GenerateURLForDownloadFile"
 )
 
 // check looks at what all requests have in common.
@@ -92,6 +94,10 @@ func (s *Simulator) send(c *call) reply {
 		return s.publish(c, a, co, &q)
 	case typeField:
 		return s.updateField(c, a, co, &q)
+	case typeUpload:
+		return s.uploadURL(c, a, co, &q)
+	case typeFetch:
+		return s.downloadURL(c, a, co, &q)
 	case typeProfile:
 		c.seen.summary = "profile"
 		if bad := checkProfile(q.Body); bad != nil {
@@ -192,6 +198,33 @@ func (c *call) clientProperties() *reply {
 	return nil
 }
 
+// features are what Client-Properties declare.
+type features map[string]bool
+
+// surveyable says whether a survey may be held.
+//
+// Source: messaging-window-api-tutorials-post-conversation-survey-pcs.
+func (f features) surveyable() bool {
+	return f["RICH_CONTENT"] && f["QUICK_REPLIES"] && f["MULTI_DIALOG"]
+}
+
+// features reads the header of a call that was checked.
+func (c *call) features() features {
+	return featuresOf([]byte(c.r.Header.Get("Client-Properties")))
+}
+
+func featuresOf(properties []byte) features {
+	var p struct {
+		Features []string `json:"features"`
+	}
+	_ = json.Unmarshal(properties, &p) // none where there is no header
+	f := features{}
+	for _, name := range p.Features {
+		f[name] = true
+	}
+	return f
+}
+
 // metadata checks a request's metadata and returns the ExternalId in it.
 func (q *request) metadata(c *call) (externalID string, bad *reply) {
 	if bytes.Contains(q.Body, []byte(`"metadata"`)) { // rare: parsed only then
@@ -203,22 +236,12 @@ func (q *request) metadata(c *call) (externalID string, bad *reply) {
 		q.Metadata = nil
 		return "", nil
 	}
-	var list []map[string]any
-	if json.Unmarshal(q.Metadata, &list) != nil {
-		return "", invalid("metadata must be an array of objects")
+	externalID, reason, strange := checkMetadata(q.Metadata)
+	if reason != "" {
+		return "", invalid(reason)
 	}
-	for _, m := range list {
-		kind, _ := m["type"].(string)
-		if kind == "" {
-			return "", invalid("metadata: type is required")
-		}
-		if kind == "ExternalId" {
-			id, isText := m["id"].(string)
-			if !isText || id == "" || utf8.RuneCountInString(id) > 64 {
-				return "", invalid("metadata: id of ExternalId must have 1 to 64 characters")
-			}
-			externalID = id
-		}
+	if strange {
+		c.warn("metadata of an unknown type")
 	}
 	return externalID, nil
 }

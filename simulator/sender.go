@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,7 @@ type sender struct {
 	sim      *Simulator
 	acc      *account
 	counters hookCounters
+	config   atomic.Pointer[webhookConfig] // the app installation's, once it was changed
 
 	mu       sync.Mutex
 	lanes    map[string]*lane
@@ -89,6 +91,11 @@ func (s *sender) enqueue(c *conversation, kind, summary string, body []byte) *ho
 	now := time.Now()
 	h := &hook{conv: c.id, kind: kind, summary: summary, body: body, created: now, tally: &c.counters.hooks}
 	s.count(h, func(n *hookCounters) { n.queued.Add(1) })
+	if !s.registered(kind) {
+		s.count(h, func(n *hookCounters) { n.dropped.Add(1) })
+		h.finish()
+		return h
+	}
 	if fate.lost {
 		s.count(h, func(n *hookCounters) { n.lost.Add(1) })
 		h.finish()
@@ -174,7 +181,7 @@ func (s *sender) pump() {
 func (s *sender) kick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.hold.state != stateUp && s.sim.settings.Load().Retry != retryRetention {
+	if s.hold.state != stateUp && s.rules(kindChange).Retry != retryRetention {
 		s.to(stateUp)
 	}
 	s.pump()
@@ -249,8 +256,8 @@ func (s *sender) pop(l *lane) {
 // failed decides what becomes of h, the first of its lane, by the retry mechanism.
 func (s *sender) failed(l *lane, h *hook) {
 	s.count(h, func(n *hookCounters) { n.failed.Add(1) })
-	set := s.sim.settings.Load()
-	mute := h.kind == kindChat && !set.ChatStateRetries
+	set := s.rules(h.kind)
+	mute := s.mute(h.kind, set)
 	switch {
 	case set.Retry == retryRetention && s.hold.state == stateFailed && mute:
 		// What waits for the endpoints is stored, of whatever kind.
@@ -280,6 +287,7 @@ func (s *sender) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epoch++
+	s.config.Store(nil)
 	s.lanes, s.ready, s.queued = map[string]*lane{}, nil, 0
 	s.hold = holdState{state: stateUp, turn: s.hold.turn + 1}
 	s.counters.reset()
@@ -301,7 +309,7 @@ const slowEndpoint = 2500 * time.Millisecond
 func (s *sender) deliver(h *hook) bool {
 	s.count(h, func(n *hookCounters) { n.attempts.Add(1) })
 	set := s.sim.settings.Load()
-	e := s.post(set, h.body, cloudSignature(set.Signature, first(s.acc.cfg.ClientSecret), h.body))
+	e := s.post(set, h.kind, h.body, cloudSignature(set.Signature, first(s.acc.cfg.ClientSecret), h.body))
 	e.class, e.summary, e.attempt, e.conversation = "webhook", h.summary, h.attempts, h.conv
 	if e.took > slowEndpoint {
 		e.warnings = []string{"webhook was answered slower than 2.5 s"}
@@ -311,17 +319,18 @@ func (s *sender) deliver(h *hook) bool {
 	return e.status == http.StatusOK || e.status == http.StatusCreated
 }
 
-// post posts a body to the app's endpoint. An empty signature sends none.
-func (s *sender) post(set *Settings, body []byte, signature string) *exchange {
+// post posts a body to the app's endpoint for its kind. An empty signature sends none.
+func (s *sender) post(set *Settings, kind string, body []byte, signature string) *exchange {
 	e := &exchange{at: s.sim.now(), direction: "out", method: http.MethodPost, account: s.acc.cfg.Name, request: body}
 	ctx, cancel := context.WithTimeout(s.sim.life, ms(set.WebhookTimeoutMs))
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, set.ParleyURL+"/webhooks/liveperson/"+s.acc.cfg.Name, bytes.NewReader(body))
+	endpoint, headers := s.endpoint(set, kind)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))
 	if err != nil {
 		e.failure = err.Error()
 		return e
 	}
-	for name, value := range set.WebhookHeaders {
+	for name, value := range headers {
 		r.Header.Set(name, value)
 	}
 	r.Header.Set("Content-Type", "application/json")

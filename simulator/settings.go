@@ -32,12 +32,19 @@ type Settings struct {
 	QueueLimit         int               `json:"queueLimit"`
 	WebhookHeaders     map[string]string `json:"webhookHeaders"`
 
-	AutoAgent AutoAgent `json:"autoAgent"`
+	AutoAgent    AutoAgent           `json:"autoAgent"`
+	Files        FileSettings        `json:"files"`
+	Survey       SurveySettings      `json:"survey"`
+	AutoMessages AutoMessageSettings `json:"autoMessages"`
+	AutoClose    AutoCloseSettings   `json:"autoClose"`
+	Engagements  []Engagement        `json:"engagements"`
 
 	SMSStatus        bool `json:"smsStatus"`
 	SMSDelayMs       int  `json:"smsDelayMs"`
 	SMSOptOut        bool `json:"smsOptOut"`
 	HTTPReceipts     bool `json:"httpReceipts"`
+	FetchMedia       bool `json:"fetchMedia"`    // providers fetch the files they are given
+	MediaRedirect    bool `json:"mediaRedirect"` // an MMS's file is answered with a redirect to a signed URL
 	SenderPatienceMs int  `json:"senderPatienceMs"`
 
 	WireEntries int  `json:"wireEntries"`
@@ -78,7 +85,10 @@ func defaultSettings(cfg Config) Settings {
 		RetentionSec: 259_200, BackoffMs: 2000, BackoffMaxMs: 300_000, DrainMs: 4000,
 		WebhookTimeoutMs: 5000, WebhookConcurrency: 64, QueueLimit: 200_000,
 		SMSStatus: true, SMSDelayMs: 200, SMSOptOut: true, HTTPReceipts: true, SenderPatienceMs: 120_000,
-		WireEntries: 2000, Transcripts: true,
+		FetchMedia: true, MediaRedirect: true, WireEntries: 2000, Transcripts: true,
+		Files: defaultFiles(), Survey: defaultSurvey(), Engagements: defaultEngagements(),
+		AutoMessages: AutoMessageSettings{Accounts: []string{}, Welcome: "Welcome! An agent will be with you shortly.", WithinMs: 10_000},
+		AutoClose:    AutoCloseSettings{Reason: "SYSTEM"},
 	}
 }
 
@@ -88,11 +98,13 @@ func (s Settings) with(patch []byte) (Settings, error) {
 		return s, nil
 	}
 	s.WebhookHeaders = nil // decoding would write into the map that others read
+	restore := s.keepLists()
 	d := json.NewDecoder(bytes.NewReader(patch))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&s); err != nil {
 		return s, fmt.Errorf("settings: %w", err)
 	}
+	restore()
 	s.ParleyURL = strings.TrimRight(s.ParleyURL, "/")
 	return s, s.check()
 }
@@ -113,7 +125,7 @@ func (s Settings) check() error {
 	if s.WebhookConcurrency < 1 || s.WireEntries < 1 || s.WebhookTimeoutMs < 1 || s.QueueLimit < 1 {
 		errs = append(errs, errors.New("webhookConcurrency, wireEntries, webhookTimeoutMs and queueLimit: at least 1"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(errors.Join(errs...), s.checkCloud())
 }
 
 func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }

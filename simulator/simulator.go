@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,8 @@ type Simulator struct {
 	hub      *hub
 	counters *counters
 	keys     *keyring
+	files    *fileStore
+	swiftKey []byte // signs temporary URLs
 
 	accounts []*account
 	channels []*channel
@@ -69,6 +72,7 @@ func New(cfg Config, opts ...Option) (*Simulator, error) {
 	s.life, s.cancel = context.WithCancel(context.Background())
 	s.started = s.now()
 	s.faults, s.hub, s.counters, s.keys = newFaults(), newHub(), newCounters(), &keyring{}
+	s.files, s.swiftKey = newFileStore(cfg.StateFile), []byte(rand.Text())
 	s.wire = newWire(s.hub)
 	s.wire.resize(settings.WireEntries)
 	s.webhooks, s.provider = newClient(256), newClient(256)
@@ -120,13 +124,19 @@ func (s *Simulator) Run(ctx context.Context) error {
 // Serve serves on l until ctx is done, then stops within a few seconds and closes
 // the simulator. It returns nil after an orderly stop.
 func (s *Simulator) Serve(ctx context.Context, l net.Listener) error {
+	secured, err := s.secure(l)
+	if err != nil {
+		_ = l.Close()
+		s.Close()
+		return err
+	}
 	srv := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
+	go func() { done <- srv.Serve(secured) }()
 	s.log.Info("simulator is listening", "addr", l.Addr().String())
 	select {
 	case err := <-done:
@@ -164,6 +174,7 @@ func (s *Simulator) Close() {
 			s.log.Warn("the simulator's state was not saved", "err", err)
 		}
 	}
+	s.files.close()
 	s.webhooks.CloseIdleConnections()
 	s.provider.CloseIdleConnections()
 }
@@ -235,6 +246,7 @@ func (s *Simulator) reset() error {
 	for _, c := range s.channels {
 		c.reset()
 	}
+	s.files.reset()
 	s.wire.reset()
 	s.counters.reset()
 	s.settled(settings)

@@ -12,6 +12,8 @@ type tally struct {
 	rejected                              map[string]int
 	acceptStatus, chatStates, csatReports int
 	unknownSequences                      int
+	files, actions, unknownClicks         int
+	clicksWithoutAction                   int
 	hooks                                 hookCounters
 }
 
@@ -35,6 +37,10 @@ type ConversationCounters struct {
 	ChatStates         int             `json:"chatStates"`
 	CSATReports        int             `json:"csatReports"`
 	UnknownSequences   int             `json:"unknownSequences"`
+	Files              int             `json:"files"`
+	Actions            int             `json:"actions"`       // clicks on what was offered
+	UnknownClicks      int             `json:"unknownClicks"` // ACTIONs that fit no offer
+	ClicksNoAction     int             `json:"clicksWithoutAction"`
 	Webhooks           WebhookCounters `json:"webhooks"`
 }
 
@@ -66,6 +72,7 @@ func (t *tally) view() ConversationCounters {
 		ByText: maps.Clone(t.byText), DoubledExternalIDs: doubled(t.byExternalID), DoubledTexts: doubled(t.byText),
 		WhileClosed: t.whileClosed, ContentWhileClosed: t.contentWhileClosed, Rejected: maps.Clone(t.rejected),
 		AcceptStatus: t.acceptStatus, ChatStates: t.chatStates, CSATReports: t.csatReports, UnknownSequences: t.unknownSequences,
+		Files: t.files, Actions: t.actions, UnknownClicks: t.unknownClicks, ClicksNoAction: t.clicksWithoutAction,
 		Webhooks: t.hooks.view(),
 	}
 }

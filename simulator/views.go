@@ -30,6 +30,9 @@ type ConversationView struct {
 	TTR           string          `json:"ttr"`
 	Origin        string          `json:"origin"`
 	Phone         *phoneRef       `json:"phone"`
+	FirstMs       *int64          `json:"firstMessageMs"` // from creation to the consumer's first message
+	Welcomed      bool            `json:"welcomed"`       // by the controller bot
+	Survey        string          `json:"survey"`         // none, open, completed, timed out, left
 }
 
 // DetailView is everything that is known of a conversation.
@@ -41,6 +44,10 @@ type DetailView struct {
 	Participants     []ParticipantView    `json:"participants"`
 	Dialogs          []DialogView         `json:"dialogs"`
 	Transcript       []EventView          `json:"transcript"`
+	Clicks           []Click              `json:"clicks"`
+	SurveyRun        SurveyView           `json:"surveyRun"`
+	Delay            *delay               `json:"delay"`
+	TTRValue         int                  `json:"ttrValue"`
 	Counters         ConversationCounters `json:"counters"`
 }
 
@@ -82,6 +89,8 @@ type EventView struct {
 	Accepted   bool            `json:"accepted"`
 	Read       bool            `json:"read"`
 	Nack       bool            `json:"nack"`
+	Opened     bool            `json:"opened"` // the consumer opened the file
+	File       *FileView       `json:"file"`
 	Event      json.RawMessage `json:"event"`
 }
 
@@ -93,6 +102,7 @@ func (c *conversation) view() ConversationView {
 		UpdatedAt: stamp(c.updated), CloseReason: c.closeReason, Messages: c.messages, Unread: len(c.main().unread),
 		Typing:        map[string]bool{"consumer": c.consumerState == "COMPOSING", "agent": c.agentTyping},
 		ConsumerState: c.consumerState, CSAT: c.csat, TTR: c.ttr, Origin: c.origin, Phone: c.consumer.phone,
+		FirstMs: c.firstSaid, Welcomed: c.autoMessage, Survey: c.surveyView().State,
 	}
 	if a := c.agent(); a != nil {
 		v.Agent = a.name
@@ -107,7 +117,8 @@ func (c *conversation) view() ConversationView {
 func (c *conversation) detail() DetailView {
 	v := DetailView{
 		ConversationView: c.view(), Profile: c.consumer.profile, Context: c.context, ClientProperties: c.properties,
-		Transcript: make([]EventView, 0, len(c.transcript)), Counters: c.counters.view(),
+		Transcript: make([]EventView, 0, len(c.transcript)), Counters: c.counters.view(), SurveyRun: c.surveyView(),
+		Clicks: append([]Click{}, c.clicks...), Delay: c.delay, TTRValue: c.ttrValue,
 	}
 	for _, p := range append([]participant{c.self()}, c.others...) {
 		v.Participants = append(v.Participants, ParticipantView{ID: p.id, Role: p.role, Name: p.name})
@@ -119,7 +130,9 @@ func (c *conversation) detail() DetailView {
 		})
 	}
 	for _, e := range c.transcript {
-		v.Transcript = append(v.Transcript, e.view())
+		ev := e.view()
+		ev.File = c.acc.sim.fileView(e)
+		v.Transcript = append(v.Transcript, ev)
 	}
 	return v
 }
@@ -129,7 +142,7 @@ func (e *event) view() EventView {
 	return EventView{
 		Sequence: e.sequence, Dialog: e.dialog, At: stamp(e.at), Role: e.from.role, Originator: e.from.id, Name: e.from.name,
 		Type: e.kind, Text: e.text, Status: e.status, Sequences: append([]int{}, e.sequences...), ChatState: e.chatState, Audience: e.audience,
-		Metadata: e.metadata, ExternalID: e.externalID, Accepted: e.accepted, Read: e.read, Nack: e.nack, Event: e.raw,
+		Metadata: e.metadata, ExternalID: e.externalID, Accepted: e.accepted, Read: e.read, Nack: e.nack, Opened: e.opened, Event: e.raw,
 	}
 }
 

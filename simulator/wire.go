@@ -79,7 +79,7 @@ func shown(h http.Header) map[string]string {
 	flat := make(map[string]string, len(h))
 	for name, values := range h {
 		switch strings.ToLower(name) {
-		case "authorization", "x-lp-on-behalf", "lp-on-behalf", "cookie":
+		case "authorization", "x-lp-on-behalf", "lp-on-behalf", "cookie", "set-cookie":
 			flat[name] = "…"
 		default:
 			flat[name] = strings.Join(values, ", ")
