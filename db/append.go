@@ -63,6 +63,7 @@ func (s *Store) storeArrivals(ctx context.Context, group []message.Arrival) erro
 	queueEvents(b, group)
 	queueEchoes(b, group)
 	queueParticipants(b, group, s.notifyChannel())
+	queueRatings(b, group)
 	var dead []message.DeadLetter
 	for _, a := range group {
 		dead = append(dead, a.Dead...)
@@ -168,12 +169,18 @@ func notNil(b []byte) []byte {
 	return b
 }
 
+// rememberEchoes keeps an echo by its ID where that is one of ours, else by its
+// digest: what a bot attached may look like one of our IDs, and comes back with each
+// click on the same answer. What we send is in the ledger before it is sent.
 const rememberEchoes = `
 INSERT INTO echoes (scope, key, dialog, sequence, digest, at)
-SELECT DISTINCT ON (scope, key, dialog, digest, sequence) scope, key, dialog, sequence, digest, at
-FROM unnest(@scope::text[], @key::text[], @dialog::text[], @sequence::bigint[], @digest::bytea[], @at::timestamptz[])
-    AS t (scope, key, dialog, sequence, digest, at)
-ORDER BY scope, key, dialog, digest, sequence
+SELECT DISTINCT ON (scope, name, dialog, digest, sequence) scope, name, dialog, sequence, digest, at
+FROM (
+    SELECT *, CASE WHEN key <> '' AND digest <> '' AND NOT EXISTS (SELECT FROM ledger l WHERE l.command = key) THEN '' ELSE key END AS name
+    FROM unnest(@scope::text[], @key::text[], @dialog::text[], @sequence::bigint[], @digest::bytea[], @at::timestamptz[])
+        AS t (scope, key, dialog, sequence, digest, at)
+) e
+ORDER BY scope, name, dialog, digest, sequence
 ON CONFLICT DO NOTHING`
 
 func queueEchoes(b *pgx.Batch, group []message.Arrival) {

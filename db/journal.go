@@ -105,3 +105,41 @@ func (s *Store) Rate(ctx context.Context, r message.Rating) error {
 	}
 	return nil
 }
+
+// rateKnown keeps ratings that the cloud told of conversations we know.
+const rateKnown = `
+INSERT INTO ratings (account, conversation, channel, consumer, csat, resolved, status, at)
+SELECT t.account, t.conversation, b.channel, b.consumer, CASE WHEN t.csat BETWEEN 1 AND 5 THEN t.csat END, t.resolved, t.status, t.at
+FROM unnest(@stream::text[], @account::text[], @conversation::text[], @csat::int[], @resolved::bool[], @status::text[], @at::timestamptz[])
+    AS t (stream, account, conversation, csat, resolved, status, at)
+CROSS JOIN LATERAL (SELECT * FROM bindings x WHERE x.stream = t.stream LIMIT 1) b
+ORDER BY t.account, t.conversation
+ON CONFLICT (account, conversation) DO UPDATE
+SET csat = coalesce(excluded.csat, ratings.csat), resolved = coalesce(excluded.resolved, ratings.resolved),
+    status = CASE WHEN excluded.status = '' THEN ratings.status ELSE excluded.status END, at = excluded.at`
+
+// queueRatings keeps what the cloud's own survey found out. The address follows from
+// the conversation; of several words on one conversation in a group the last counts.
+func queueRatings(b *pgx.Batch, group []message.Arrival) {
+	last := map[string]message.Rating{}
+	for _, a := range group {
+		for _, r := range a.Ratings {
+			last[cloudKey(r.Account, r.Conversation)] = r
+		}
+	}
+	if len(last) == 0 {
+		return
+	}
+	var stream, account, conversation, status []string
+	var csat []int32
+	var resolved []*bool
+	var at []time.Time
+	for key, r := range last {
+		stream, account, conversation = append(stream, key), append(account, toKey(r.Account)), append(conversation, toKey(r.Conversation))
+		csat, resolved, status = append(csat, int32(min(max(r.CSAT, 0), 9))), append(resolved, r.Resolved), append(status, toText(r.Status))
+		at = append(at, toTime(r.At))
+	}
+	b.Queue(rateKnown, pgx.StrictNamedArgs{
+		"stream": stream, "account": account, "conversation": conversation, "csat": csat, "resolved": resolved, "status": status, "at": at,
+	})
+}

@@ -186,3 +186,32 @@ func (s *Store) Echo(ctx context.Context, scope string, key message.ID, dialog s
 	}
 	return sequence, found, nil
 }
+
+const claim = `
+UPDATE ledger SET attempts = attempts + 1 WHERE command = @command AND state = 'intended'
+RETURNING attempts`
+
+// Claim takes up a command that is intended and whose effect takes long to prepare.
+// The number it returns is what Proceed wants to see; a later Claim makes it void.
+// ok is false when the command is not intended any more.
+func (s *Store) Claim(ctx context.Context, command message.ID) (number int, ok bool, err error) {
+	ok, err = scanned(s.pool.QueryRow(ctx, claim, pgx.StrictNamedArgs{"command": toKey(string(command))}), &number)
+	if err != nil {
+		return 0, false, fmt.Errorf("claim: %w", err)
+	}
+	return number, ok, nil
+}
+
+const proceed = `
+UPDATE ledger SET since = clock_timestamp(), parts = 1 WHERE command = @command AND state = 'intended' AND attempts = @number`
+
+// Proceed notes that the effect of a claimed command is about to happen: from now on
+// its echo is waited for, and its Outcome has Parts 1. ok is false when somebody
+// else has claimed or done it meanwhile.
+func (s *Store) Proceed(ctx context.Context, command message.ID, number int) (ok bool, err error) {
+	tag, err := s.pool.Exec(ctx, proceed, pgx.StrictNamedArgs{"command": toKey(string(command)), "number": number})
+	if err != nil {
+		return false, fmt.Errorf("proceed: %w", redacted(err))
+	}
+	return tag.RowsAffected() == 1, nil
+}

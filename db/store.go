@@ -50,12 +50,14 @@ func (o Options) withDefaults() Options {
 }
 
 // Store is Parley's part of a Postgres database. It keeps three pools, so that a
-// slow Temporal, which holds connections of Dispatch, takes none from Append.
+// slow Temporal, which holds connections of Dispatch, takes none from Append, and one
+// for files.
 type Store struct {
 	writes   *pgxpool.Pool // what is committed in groups
 	pool     *pgxpool.Pool // everything else
 	dispatch *pgxpool.Pool
-	schema   string // tells our advisory locks and channel from those of another schema
+	files    *pgxpool.Pool // storing files, which takes as long as they are large
+	schema   string        // tells our advisory locks and channel from those of another schema
 
 	arrivals *committer[message.Arrival]
 	outcomes *committer[[]message.Outcome]
@@ -84,6 +86,12 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 		s.writes.Close()
 		return nil, err
 	}
+	if s.files, err = newPool(ctx, url, fileConnections, planning); err != nil {
+		s.pool.Close()
+		s.writes.Close()
+		s.dispatch.Close()
+		return nil, err
+	}
 	s.arrivals = newCommitter(o, arrivalSize, s.storeArrivals)
 	s.outcomes = newCommitter(o, func([]message.Outcome) int { return 0 }, s.storeOutcomes)
 	return s, nil
@@ -97,6 +105,7 @@ func (s *Store) Close() {
 		s.outcomes.stop()
 		s.writes.Close()
 		s.dispatch.Close()
+		s.files.Close()
 		s.pool.Close()
 	})
 }

@@ -97,10 +97,24 @@ WITH old AS (
     DELETE FROM bindings b USING old WHERE b.stream = old.stream AND b.closed_at IS NOT NULL RETURNING b.closed_at
 )
 SELECT count(*), max(closed_at) FROM gone`,
+
+	// A file counts as its chunks, which go with it: so much as fits a batch, and one
+	// file however large it is.
+	"files": `
+WITH eldest AS (
+    SELECT token, created_at, greatest(1, (size + 262143) / 262144) AS chunks FROM files
+    WHERE created_at >= @after AND created_at < @before ORDER BY created_at, token LIMIT @limit
+), old AS (
+    SELECT token, chunks FROM (SELECT *, sum(chunks) OVER (ORDER BY created_at, token) - chunks AS sooner FROM eldest) e
+    WHERE sooner < @limit
+), gone AS (
+    DELETE FROM files f USING old WHERE f.token = old.token RETURNING f.created_at, old.chunks
+)
+SELECT coalesce(sum(chunks), 0)::int, max(created_at) FROM gone`,
 }
 
 // Trim deletes at most limit rows of a table that are older than before and finished:
-// of inbox, ledger, echoes, journal, dead_letters or bindings. "settle" deletes
+// of inbox, ledger, echoes, journal, dead_letters, bindings or files. "settle" deletes
 // nothing: it notes which dead letters are settled. after is the zero time, and last
 // of the batch before from then on; when rows is less than limit, there are no more.
 //

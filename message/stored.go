@@ -41,10 +41,10 @@ type Event struct {
 // a provider's receipt that bears our ID.
 type Echo struct {
 	Scope    string // the account, or the channel, that echoed
-	Key      ID     // our ID; empty when the echo does not bear it
+	Key      ID     // our ID, or what has its form; empty when the echo bears none
 	Dialog   string
 	Sequence int    // -1 when there is none
-	Digest   []byte // of the text, where Key is empty
+	Digest   []byte // of the text, where Key is empty or may be another's
 	At       time.Time
 }
 
@@ -75,6 +75,7 @@ type Arrival struct {
 	Events       []Event
 	Echoes       []Echo
 	Participants []Participant
+	Ratings      []Rating // that the cloud told: the address is found by the conversation
 	Dead         []DeadLetter
 }
 
@@ -105,3 +106,13 @@ const (
 	Busy                         // another dispatcher has it
 	Unbound                      // a cloud conversation whose address is not known yet
 )
+
+// KeptFile is an agent's file that we keep for a channel, which gets it by a URL of
+// ours. Whoever has the token can read it: it is in no log and in no history.
+type KeptFile struct {
+	Token   string
+	Command ID // that it is delivered by
+	MIME    string
+	Name    string
+	Size    int64 // bytes
+}

@@ -19,9 +19,10 @@ const (
 // Keep is how long rows are kept once they are finished. What is not finished is
 // kept however old it is.
 type Keep struct {
-	Inbox   time.Duration `json:"inbox"`   // also how long redeliveries are recognised
-	Ledger  time.Duration `json:"ledger"`  // and echoes: how long a repeated command is not sent again
-	Journal time.Duration `json:"journal"` // and dead letters and bindings
+	Inbox   time.Duration `json:"inbox"`           // also how long redeliveries are recognised
+	Ledger  time.Duration `json:"ledger"`          // and echoes: how long a repeated command is not sent again
+	Journal time.Duration `json:"journal"`         // and dead letters and bindings
+	Files   time.Duration `json:"files,omitempty"` // that agents sent; zero, of a schedule made before there were any, keeps them
 }
 
 // Tidied is what was deleted, per table.
@@ -52,7 +53,14 @@ func Housekeeping(ctx workflow.Context, keep Keep) ([]Tidied, error) {
 		}
 		done = append(done, Tidied{step.table, rows})
 	}
-	return done, nil
+	if keep.Files == 0 {
+		return done, nil
+	}
+	rows, err := trim(ctx, activities.Trim{Table: "files", Before: now.Add(-keep.Files)})
+	if err != nil {
+		return done, fmt.Errorf("trim files: %w", err)
+	}
+	return append(done, Tidied{"files", rows}), nil
 }
 
 func trim(ctx workflow.Context, in activities.Trim) (rows int, err error) {
