@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -97,6 +98,99 @@ func TestSend(t *testing.T) {
 				return nil, c.ChatState(t.Context(), liveperson.ChatState{Consumer: "a", Conversation: "conv-1", State: liveperson.Composing})
 			},
 			`{"type":"ms.PublishEvent","body":{"dialogId":"conv-1","conversationId":"conv-1","event":{"type":"ChatStateEvent","chatState":"COMPOSING"}}}`,
+			nil,
+		},
+		"publish, having clicked": {
+			func(c *liveperson.Client) (any, error) {
+				return c.Publish(t.Context(), liveperson.Publish{Consumer: "a", Conversation: "conv-1", Text: "Yes", ExternalID: "m-1",
+					Metadata: json.RawMessage(`[{"type":"Answer","id":"a1","n":12345678901234567890,"html":"<b>"}]`)})
+			},
+			`{"type":"ms.PublishEvent","metadata":[{"type":"Answer","id":"a1","n":12345678901234567890,"html":"<b>"}],"body":{"dialogId":"conv-1","conversationId":"conv-1",
+				"event":{"type":"ContentEvent","contentType":"text/plain","message":"Yes"}}}`,
+			liveperson.Published{Sequence: 0},
+		},
+		"publish, with lone metadata": {
+			func(c *liveperson.Client) (any, error) {
+				return c.Publish(t.Context(), liveperson.Publish{Consumer: "a", Conversation: "conv-1", Text: "Yes", ExternalID: "m-1", Metadata: json.RawMessage(` {"type":"Answer"} `)})
+			},
+			`{"type":"ms.PublishEvent","metadata":[{"type":"Answer"}],"body":{"dialogId":"conv-1","conversationId":"conv-1",
+				"event":{"type":"ContentEvent","contentType":"text/plain","message":"Yes"}}}`,
+			liveperson.Published{Sequence: 0},
+		},
+		"publish file": {
+			func(c *liveperson.Client) (any, error) {
+				return c.PublishFile(t.Context(), liveperson.PublishFile{Consumer: "a", Conversation: "conv-1", Path: "/v1/x.JPG", Type: ".jpg",
+					Caption: "receipt", Preview: "data:image/png;base64,iVBORw0KGgo=", ExternalID: "m-2"})
+			},
+			`{"type":"ms.PublishEvent","metadata":[{"type":"ExternalId","id":"m-2"}],"body":{"dialogId":"conv-1","conversationId":"conv-1","event":{"type":"ContentEvent",
+				"contentType":"hosted/file","message":{"caption":"receipt","fileType":"JPG","relativePath":"/v1/x.JPG","preview":"data:image/png;base64,iVBORw0KGgo="}}}}`,
+			liveperson.Published{Sequence: 0},
+		},
+		"publish file with nothing beside it": {
+			func(c *liveperson.Client) (any, error) {
+				return c.PublishFile(t.Context(), liveperson.PublishFile{Consumer: "a", Conversation: "conv-1", Dialog: "d", Path: "/v1/x", Type: "PNG"})
+			},
+			`{"type":"ms.PublishEvent","body":{"dialogId":"d","conversationId":"conv-1","event":{"type":"ContentEvent",
+				"contentType":"hosted/file","message":{"fileType":"PNG","relativePath":"/v1/x"}}}}`,
+			liveperson.Published{Sequence: 0},
+		},
+		"action": {
+			func(c *liveperson.Client) (any, error) {
+				return c.Accept(t.Context(), liveperson.Accept{Consumer: "a", Conversation: "conv-1", Dialog: "survey", Status: liveperson.Acted, Sequences: []int{7},
+					Metadata: json.RawMessage(`[{"type":"ExternalId","id":"OPT-YES"}]`)})
+			},
+			`{"type":"ms.PublishEvent","metadata":[{"type":"ExternalId","id":"OPT-YES"}],"body":{"dialogId":"survey","conversationId":"conv-1",
+				"event":{"type":"AcceptStatusEvent","status":"ACTION","sequenceList":[7]}}}`,
+			liveperson.Published{Sequence: 0},
+		},
+		"access": {
+			func(c *liveperson.Client) (any, error) {
+				return c.Accept(t.Context(), liveperson.Accept{Consumer: "a", Conversation: "conv-1", Status: liveperson.Accessed, Sequences: []int{7}})
+			},
+			`{"type":"ms.PublishEvent","body":{"dialogId":"conv-1","conversationId":"conv-1","event":{"type":"AcceptStatusEvent","status":"ACCESS","sequenceList":[7]}}}`,
+			liveperson.Published{Sequence: 0},
+		},
+		"nack": {
+			func(c *liveperson.Client) (any, error) {
+				return c.Accept(t.Context(), liveperson.Accept{Consumer: "a", Conversation: "conv-1", Status: liveperson.Failed, Sequences: []int{7}})
+			},
+			`{"type":"ms.PublishEvent","body":{"dialogId":"conv-1","conversationId":"conv-1","event":{"type":"AcceptStatusEvent","status":"NACK","sequenceList":[7]}}}`,
+			liveperson.Published{Sequence: 0},
+		},
+		"close only the dialog": {
+			func(c *liveperson.Client) (any, error) {
+				return nil, c.Close(t.Context(), liveperson.Close{Consumer: "a", Conversation: "conv-1", Way: liveperson.CloseDialog})
+			},
+			`{"type":"cm.UpdateConversationField","body":{"conversationId":"conv-1","conversationField":{"field":"DialogChange","type":"UPDATE",
+				"dialog":{"dialogId":"conv-1","state":"CLOSE","closedCause":"Closed by consumer"}}}}`,
+			nil,
+		},
+		"close the stage": {
+			func(c *liveperson.Client) (any, error) {
+				return nil, c.Close(t.Context(), liveperson.Close{Consumer: "a", Conversation: "conv-1", Way: liveperson.CloseStage})
+			},
+			`{"type":"cm.UpdateConversationField","body":{"conversationId":"conv-1","conversationField":{"field":"Stage","conversationState":"CLOSE"}}}`,
+			nil,
+		},
+		"urge": {
+			func(c *liveperson.Client) (any, error) {
+				return nil, c.Urge(t.Context(), liveperson.Urge{Consumer: "a", Conversation: "conv-1", Urgency: "URGENT"})
+			},
+			`{"type":"cm.UpdateConversationField","body":{"conversationId":"conv-1","conversationField":{"field":"TTRField","ttrType":"URGENT"}}}`,
+			nil,
+		},
+		"urge within": {
+			func(c *liveperson.Client) (any, error) {
+				return nil, c.Urge(t.Context(), liveperson.Urge{Consumer: "a", Conversation: "conv-1", Urgency: "CUSTOM", Within: 10 * time.Minute})
+			},
+			`{"type":"cm.UpdateConversationField","body":{"conversationId":"conv-1","conversationField":{"field":"TTRField","ttrType":"CUSTOM","value":600}}}`,
+			nil,
+		},
+		"profile": {
+			func(c *liveperson.Client) (any, error) {
+				return nil, c.SetProfile(t.Context(), liveperson.SetProfile{Consumer: "a", Profile: liveperson.Profile{Customer: liveperson.Customer{Type: "platinum"}}})
+			},
+			`{"type":"userprofile.SetUserProfile","body":{"authenticatedData":{"lp_sdes":[{"type":"ctmrinfo","info":{"ctype":"platinum"}}]}}}`,
 			nil,
 		},
 		"close": {

@@ -64,11 +64,23 @@ func (c *Client) reach(ctx context.Context, op, service string, e effect, path s
 func (c *Client) exchange(req *http.Request, op string, e effect) (answer, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), c.timeout)
 	defer cancel()
-	return c.exchangeWith(c.http, req.WithContext(ctx), op, e)
+	res, err := c.do(c.http, req.WithContext(ctx), op, e)
+	if err != nil {
+		return answer{}, err
+	}
+	return readAnswer(res), nil
 }
 
-// exchangeWith is exchange by a client of its own, within the request's own time.
-func (c *Client) exchangeWith(by *http.Client, req *http.Request, op string, e effect) (answer, error) {
+// readAnswer reads what there is of an answer, and closes it.
+func readAnswer(res *http.Response) answer {
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, answerLimit+1))
+	cut := err != nil || len(body) > answerLimit
+	return answer{status: res.StatusCode, header: res.Header, body: body, cut: cut}
+}
+
+// do sends one request and waits until its answer begins.
+func (c *Client) do(by *http.Client, req *http.Request, op string, e effect) (*http.Response, error) {
 	var connected, left atomic.Bool
 	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
@@ -81,15 +93,14 @@ func (c *Client) exchangeWith(by *http.Client, req *http.Request, op string, e e
 	})
 	req = req.WithContext(ctx)
 	req.Header.Set("User-Agent", c.agent)
-	req.Header.Set("Accept", "application/json")
+	if req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", "application/json")
+	}
 	res, err := by.Do(req)
 	if err != nil {
-		return answer{}, unanswered(op, e, err, connected.Load(), left.Load())
+		return nil, unanswered(op, e, err, connected.Load(), left.Load())
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, answerLimit+1))
-	cut := err != nil || len(body) > answerLimit
-	return answer{status: res.StatusCode, header: res.Header, body: body, cut: cut}, nil
+	return res, nil
 }
 
 // Why there was no answer.

@@ -36,6 +36,8 @@ type cloud struct {
 	headers  map[string]http.Header
 	scripts  map[string][]http.HandlerFunc
 	sequence int
+	signed   int               // number of the only address of the store that is valid
+	stored   map[string]string // the store's files, by their relative path
 }
 
 // The services, by the part of the path that is their own.
@@ -46,13 +48,15 @@ const (
 	messaging = "msg"
 	send      = "send"         // of messaging
 	open      = "conversation" // of messaging
+	swift     = "swift"
+	smt       = "smt"
 )
 
 func newCloud(t testing.TB) *cloud {
 	c := &cloud{
 		t: t, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), life: time.Hour,
 		jws: map[string]int{}, calls: map[string]int{}, last: map[string]string{}, headers: map[string]http.Header{},
-		scripts: map[string][]http.HandlerFunc{},
+		scripts: map[string][]http.HandlerFunc{}, stored: map[string]string{},
 	}
 	c.server = httptest.NewServer(c)
 	t.Cleanup(c.server.Close)
@@ -138,10 +142,6 @@ func says(status int, body string, header ...string) http.HandlerFunc {
 func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		panic(http.ErrAbortHandler) // half a request is none
-	}
 	service, path, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/base/"), "/")
 	if !ok || !strings.HasPrefix(r.URL.Path, "/base/") {
 		assert.Fail(c.t, "not below the base path", r.URL.Path)
@@ -152,6 +152,13 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		service = open
 		if strings.HasSuffix(path, "/send") {
 			service = send
+		}
+	}
+	var body []byte
+	if service != swift { // files are streams
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			panic(http.ErrAbortHandler) // half a request is none
 		}
 	}
 	c.mu.Lock()
@@ -165,6 +172,10 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	assert.True(c.t, strings.HasPrefix(r.UserAgent(), "parley/"), r.UserAgent())
 	if scripted != nil {
 		scripted(w, r)
+		return
+	}
+	if service == swift {
+		c.file(w, r, "/"+path)
 		return
 	}
 	c.mu.Lock()
@@ -181,6 +192,8 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.conversation(w, r, body)
 	case service == send && target == "POST "+site+"messaging/consumer/conversation/send?v=3":
 		c.publish(w, r, body)
+	case service == smt && target == "POST "+site+"app/app-1/engagement?v=1.0":
+		c.engagement(w, r, body)
 	default:
 		assert.Fail(c.t, "no such endpoint", service+": "+target)
 		w.WriteHeader(http.StatusNotFound)
@@ -190,7 +203,7 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (c *cloud) domain(w http.ResponseWriter, target string) {
 	_, rest, _ := strings.Cut(target, "/service/")
 	name := strings.TrimSuffix(rest, "/baseURI.json?version=1.0")
-	paths := map[string]string{"sentinel": sentinel, "idp": idp, "asyncMessagingEnt": messaging}
+	paths := map[string]string{"sentinel": sentinel, "idp": idp, "asyncMessagingEnt": messaging, "swift": swift, "smt": smt}
 	if !assert.Contains(c.t, paths, name) {
 		return
 	}
@@ -295,6 +308,17 @@ func (c *cloud) publish(w http.ResponseWriter, r *http.Request, body []byte) {
 	}
 	assert.Equal(c.t, "req", q.Kind)
 	assert.True(c.t, len(q.ID) >= 1 && len(q.ID) <= 64)
+	switch q.Type {
+	case "ms.GenerateURLForUploadFile":
+		c.uploadURL(w, q)
+		return
+	case "ms.GenerateURLForDownloadFile":
+		c.downloadURL(w, q)
+		return
+	case "userprofile.SetUserProfile":
+		fmt.Fprintf(w, `{"reqId":%q,"code":"OK","body":{"msg":"OK User Profile set successfully"}}`, q.ID)
+		return
+	}
 	assert.Equal(c.t, "conv-1", q.Body["conversationId"])
 	if q.Type == "cm.UpdateConversationField" {
 		fmt.Fprintf(w, `{"reqId":%q,"code":"OK","body":{"msg":"OK Conversation resolved successfully"}}`, q.ID)

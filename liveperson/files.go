@@ -2,7 +2,9 @@ package liveperson
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -51,21 +53,33 @@ func (c *Client) Upload(ctx context.Context, u Upload) (path string, err error) 
 		"fileSize": strconv.FormatInt(u.Size, 10), "fileType": bareType(u.Type),
 	})
 	err = c.stored(ctx, op, u.Consumer, request, func(at storedAt) (status int, err error) {
-		ctx, cancel := context.WithTimeout(ctx, fileTimeout)
-		defer cancel()
-		req, err := http.NewRequestWithContext(ctx, http.MethodPut, at.url, io.NewSectionReader(u.Body, 0, u.Size))
-		if err != nil {
-			return 0, fault.New(fault.Rejected, op, "no usable address")
-		}
-		req.ContentLength = u.Size
-		a, err := c.exchangeWith(c.files, req, op, repeatable)
-		if err != nil {
-			return 0, err
-		}
 		path = at.path
-		return a.status, c.judgeStored(a, op)
+		return c.put(ctx, op, at.url, u)
 	})
-	return path, err
+	if err != nil {
+		return "", err
+	}
+	return path, nil
+}
+
+// put sends a file, whose size the store is told before.
+func (c *Client) put(ctx context.Context, op, target string, u Upload) (status int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, fileTimeout)
+	defer cancel()
+	body := func() io.ReadCloser { return io.NopCloser(io.NewSectionReader(u.Body, 0, u.Size)) }
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target, body())
+	if err != nil {
+		return 0, fault.New(fault.Rejected, op, "no usable address")
+	}
+	req.ContentLength = u.Size
+	req.GetBody = func() (io.ReadCloser, error) { return body(), nil } // a connection may have gone stale
+	req.Header.Set("Accept", "*/*")
+	res, err := c.do(c.files, req, op, repeatable)
+	if err != nil {
+		return 0, err
+	}
+	a := readAnswer(res)
+	return a.status, c.judgeStored(a, op)
 }
 
 // bareType is a file's type as the cloud wants it: "JPG", not ".jpg" and not
@@ -133,60 +147,81 @@ func (c *Client) Download(ctx context.Context, d Download) (got Downloaded, err 
 	const op = "liveperson: download"
 	request := newRequest("ms.GenerateURLForDownloadFile", map[string]string{"relativePath": d.Path})
 	err = c.stored(ctx, op, d.Consumer, request, func(at storedAt) (status int, err error) {
-		got, status, err = c.fetch(ctx, op, at.url)
+		got, status, err = c.get(ctx, op, at.url)
 		return status, err
 	})
+	if fault.ClassOf(err) == fault.Rejected {
+		// The cloud knows no such file, or gives it to nobody.
+		err = &fault.Error{Class: fault.Rejected, Op: op, Code: CodeFileGone, Err: err}
+	}
 	return got, err
 }
 
-// fetch starts to fetch a file. The stream ends with ctx, or after a minute.
-func (c *Client) fetch(ctx context.Context, op, target string) (Downloaded, int, error) {
+// get starts to fetch a file. The stream ends with ctx, or after a minute.
+func (c *Client) get(ctx context.Context, op, target string) (Downloaded, int, error) {
 	ctx, cancel := context.WithTimeout(ctx, fileTimeout)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		cancel()
 		return Downloaded{}, 0, fault.New(fault.Rejected, op, "no usable address")
 	}
-	req.Header.Set("User-Agent", c.agent)
+	req.Header.Set("Accept", "*/*")
 	req.Header.Set("Accept-Encoding", "identity") // the size is that of the file
-	res, err := c.files.Do(req)
+	res, err := c.do(c.files, req, op, repeatable)
 	if err != nil {
 		cancel()
-		return Downloaded{}, 0, unanswered(op, repeatable, err, false, false)
+		return Downloaded{}, 0, err
 	}
 	if res.StatusCode == http.StatusOK {
-		body := &stream{res.Body, cancel}
+		body := &stream{res.Body, cancel, op}
 		return Downloaded{Body: body, Size: res.ContentLength, MIME: res.Header.Get("Content-Type")}, res.StatusCode, nil
 	}
 	defer cancel()
-	defer res.Body.Close()
-	return Downloaded{}, res.StatusCode, c.judgeStored(answer{status: res.StatusCode, header: res.Header}, op)
+	a := readAnswer(res)
+	if err = c.judgeStored(a, op); err == nil {
+		err = &fault.Error{Class: fault.Transient, Op: op, Code: a.shownCode(), Err: a.cause()}
+	}
+	return Downloaded{}, a.status, err
 }
 
-// stream is a body whose deadline ends with it.
+// stream is a file on its way, whose deadline ends with it.
 type stream struct {
-	io.ReadCloser
+	body   io.ReadCloser
 	cancel context.CancelFunc
+	op     string
+}
+
+var errBroken = errors.New("the connection broke before the end of the file")
+
+// Read judges what ends a file too early. The cause's own text names addresses.
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.body.Read(p)
+	if err == nil || err == io.EOF {
+		return n, err
+	}
+	cause := errBroken
+	if errors.Is(err, context.Canceled) {
+		cause = gaveUp(context.Canceled)
+	}
+	return n, &fault.Error{Class: fault.Transient, Op: s.op, Err: cause}
 }
 
 func (s *stream) Close() error {
 	defer s.cancel()
-	return s.ReadCloser.Close()
+	return s.body.Close()
 }
 
 // judgeStored judges an answer of the store. Its 401 says that the address is not,
 // or no longer, valid: it speaks of the address, not of the account.
 func (c *Client) judgeStored(a answer, op string) error {
 	class, code := a.class(repeatable), a.shownCode()
-	switch {
-	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusForbidden:
 		class = fault.Transient
-	case a.status == http.StatusNotFound, a.status == http.StatusGone:
+	case http.StatusNotFound, http.StatusGone:
 		code = CodeFileGone
-	case a.status == http.StatusRequestEntityTooLarge:
+	case http.StatusRequestEntityTooLarge:
 		code = CodeTooLarge
-	case a.status >= 200 && a.status < 300 && a.status != http.StatusOK && a.status != http.StatusCreated:
-		class = fault.Transient // neither the file nor the word that it was taken
 	}
 	if class == "" {
 		return nil
@@ -201,7 +236,8 @@ type storedAt struct {
 }
 
 // stored asks where a file goes, or is, and does something there at once. An
-// address that is not accepted any more is asked for once again.
+// address that is not accepted any more is asked for once again, and so is one at a
+// store that has moved.
 func (c *Client) stored(ctx context.Context, op, consumer string, r request, do func(storedAt) (status int, err error)) error {
 	for again := false; ; again = true {
 		body, err := c.send(ctx, op, consumer, repeatable, r)
@@ -210,19 +246,32 @@ func (c *Client) stored(ctx context.Context, op, consumer string, r request, do 
 		}
 		base, err := c.domains.base(ctx, serviceSwift)
 		if err != nil {
-			return err
+			return onlyThis(err)
 		}
 		at, ok := locate(base, body)
 		if !ok {
 			return fault.New(fault.Transient, op, "the answer names no address")
 		}
 		status, err := do(at)
-		if again || status != http.StatusUnauthorized {
+		lost := errors.Is(err, errNotConnected) && ctx.Err() == nil && c.domains.moved(ctx, serviceSwift, base)
+		if again || (status != http.StatusUnauthorized && !lost) {
 			return err
 		}
-		c.log.Info("the address of a file was refused, a fresh one is asked for", "op", op)
-		r.ID = newRequest("", nil).ID
+		c.log.Info("the address of a file did not serve, a fresh one is asked for", "op", op)
+		r.ID = rand.Text()
 	}
+}
+
+// onlyThis is an error of a service that not everything needs: what is refused
+// there is no reason to hold up all that the account does.
+func onlyThis(err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Class != fault.Denied {
+		return err
+	}
+	narrow := *f
+	narrow.Class = fault.Rejected
+	return &narrow
 }
 
 // locate makes an address of what the cloud answers: the store's own, the path
@@ -236,12 +285,14 @@ func locate(base string, body json.RawMessage) (storedAt, bool) {
 	if json.Unmarshal(body, &got) != nil || strings.Trim(got.RelativePath, "/") == "" {
 		return storedAt{}, false
 	}
-	u, err := url.Parse(base)
-	if err != nil {
-		return storedAt{}, false
+	path := "/" + strings.TrimLeft(got.RelativePath, "/")
+	u, err := url.Parse(strings.TrimRight(base, "/") + strings.NewReplacer("?", "%3F", "#", "%23").Replace(path))
+	if err != nil { // a stray "%"
+		if u, err = url.Parse(base); err != nil {
+			return storedAt{}, false
+		}
+		u.Path = strings.TrimRight(u.Path, "/") + path
 	}
-	path := strings.TrimLeft(got.RelativePath, "/")
-	u.Path = strings.TrimRight(u.Path, "/") + "/" + path
 	query := url.Values{}
 	for name, v := range got.QueryParams {
 		if s, ok := plain(v); ok {

@@ -3,6 +3,7 @@ package liveperson
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -93,14 +94,25 @@ func (c *Client) askEngagement(ctx context.Context, e Engagement) (Campaign, err
 	if err == nil {
 		err = a.judgeEngagement(op, c.now())
 	}
-	if err != nil {
-		return Campaign{}, err
-	}
 	n := object(a.body)
-	if n == nil {
-		return Campaign{}, &fault.Error{Class: fault.Transient, Op: op, After: engagementPause, Err: answer{}.cause()}
+	if err == nil && n == nil {
+		err = &fault.Error{Class: fault.Transient, Op: op, Err: answer{}.cause()}
+	}
+	if err != nil {
+		return Campaign{}, unhurried(onlyThis(err))
 	}
 	return readCampaign(n), nil
+}
+
+// unhurried is a failure with the time that the cloud asks to wait after one.
+func unhurried(err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Class != fault.Transient || f.After > 0 {
+		return err
+	}
+	later := *f
+	later.After = engagementPause
+	return &later
 }
 
 // judgeEngagement judges an answer of the Monitoring API. What it refuses it
@@ -117,11 +129,7 @@ func (a answer) judgeEngagement(op string, now time.Time) error {
 	case class != fault.Throttled && class != fault.Transient:
 		class = fault.Rejected
 	}
-	after := a.after(class, now)
-	if class == fault.Transient && after == 0 {
-		after = engagementPause
-	}
-	return &fault.Error{Class: class, Op: op, Code: code, After: after, Err: a.cause()}
+	return &fault.Error{Class: class, Op: op, Code: code, After: a.after(class, now), Err: a.cause()}
 }
 
 type identity struct {
