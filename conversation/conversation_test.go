@@ -21,6 +21,7 @@ type script struct {
 	inbound int64
 	cloud   int64
 	next    int // the cloud's sequence in the current dialog
+	asked   int // the same, in the dialog of its survey
 }
 
 func begin(t *testing.T, change ...func(*Settings)) *script {
@@ -95,10 +96,14 @@ func (x *script) carries(lane LaneName) []string {
 
 func (x *script) accept(c *Command) Result {
 	r := Result{Command: c.ID, Sequence: -1}
-	switch c.Kind {
-	case OpenConversation:
+	switch {
+	case c.Kind == OpenConversation:
 		r.Conversation = "C1"
-	case Publish, Acknowledge:
+	case !c.speaks() && c.Kind != Acknowledge:
+	case c.surveyed():
+		r.Sequence = x.asked
+		x.asked++
+	default:
 		r.Sequence = x.next
 		x.next++
 	}
@@ -119,7 +124,11 @@ func (x *script) passes(d time.Duration) {
 
 func says(c *Command) string {
 	words := []string{string(c.Kind)}
-	for _, w := range []string{c.Conversation, c.Status, c.Text, c.Bury} {
+	dialog := c.Dialog
+	if !c.surveyed() {
+		dialog = ""
+	}
+	for _, w := range []string{c.Conversation, dialog, c.Status, c.Way, c.Urgency, c.Text, string(c.Metadata), c.Bury} {
 		if w != "" {
 			words = append(words, w)
 		}
