@@ -142,9 +142,7 @@ func (s *State) ended(at time.Time) {
 		s.closed(first(s.Closer, "CONSUMER"), at)
 		return
 	}
-	v := &s.Survey
-	v.Until = time.Time{}
-	v.Status = v.answered()
+	s.Survey.Until = time.Time{}
 	s.Stage, s.Leaving = Closed, false
 	s.passed(s.Cloud.Conversation)
 }
@@ -178,9 +176,10 @@ func (s *State) stays() {
 	}
 }
 
-// rated remembers what the cloud says the consumer answered.
+// rated remembers what the cloud says the consumer answered. Where it says nothing,
+// it is not known that nothing was answered.
 func (s *State) rated(c *message.Change) {
-	if s.Rules < 2 || s.Settings.Survey == SurveyConnector {
+	if s.Rules < 2 || s.Settings.Survey == SurveyConnector || (c.CSAT == 0 && c.Resolved == nil) {
 		return
 	}
 	if c.CSAT > 0 {
@@ -188,6 +187,9 @@ func (s *State) rated(c *message.Change) {
 	}
 	if c.Resolved != nil {
 		s.Survey.Resolved = c.Resolved
+	}
+	if s.Stage == Closed {
+		s.Survey.Status = s.Survey.answered()
 	}
 }
 
