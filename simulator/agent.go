@@ -62,7 +62,12 @@ var acts = map[string]func(*conversation, act) (done, error){
 	"close":      (*conversation).doClose,
 	"private":    (*conversation).doPrivate,
 	"controller": func(c *conversation, a act) (done, error) { return c.says(roleController, "Controller", a.Text, "") },
-	"manager":    func(c *conversation, a act) (done, error) { return c.says(roleManager, "Manager", a.Text, "ALL") },
+	"manager":    (*conversation).doManager,
+	"rich":       (*conversation).doRich,
+	"quick":      (*conversation).doQuick,
+	"ttr":        (*conversation).doUrgency,
+	"delay":      (*conversation).doDelay,
+	"autoclose":  (*conversation).doAutoClose,
 	"reopen":     (*conversation).doReopen,
 	"event":      (*conversation).doEvent,
 }
@@ -274,6 +279,9 @@ func (c *conversation) doEvent(a act) (done, error) {
 		audience: a.Audience, metadata: a.Metadata,
 	}
 	_ = json.Unmarshal(in.Message, &e.text) // a file's message is no text
+	if e.file = hostedOf(a.Event); e.file != nil {
+		e.text = e.file.Caption
+	}
 	switch a.Role {
 	case "", roleAgent:
 		return c.happens(c.join(a.Agent), e), nil

@@ -41,9 +41,12 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(b)
 }
 
+// maxControl is how large a request to the control API may be: files ride in it.
+const maxControl = 64 << 20
+
 // read decodes a body that may be empty.
 func read(r *http.Request, v any) error {
-	b, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxControl))
 	if err != nil {
 		return badRequest("the body could not be read")
 	}

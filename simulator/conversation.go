@@ -235,6 +235,7 @@ func (c *conversation) keep(d *dialog, e *event) {
 	if content {
 		c.messages++
 		c.last = e
+		c.watchSilence(e)
 		if e.from.role == roleAgent {
 			c.agentTyping = false
 		}

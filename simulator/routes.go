@@ -57,6 +57,7 @@ func (s *Simulator) controlRoutes(m *http.ServeMux) {
 	m.HandleFunc("GET /sim/conversations/{id}", handle(s.showConversation))
 	m.HandleFunc("GET /sim/files/{id...}", s.showFile)
 	m.HandleFunc("GET /sim/first-messages", handle(s.firstMessages))
+	m.HandleFunc("POST /sim/conversations/{id}/file", handle(s.agentFile))
 	m.HandleFunc("POST /sim/conversations/{id}/{act}", handle(s.agentActs))
 	m.HandleFunc("POST /sim/accounts/{account}/emit", handle(s.emit))
 
