@@ -140,7 +140,7 @@ func TestEveryDocumentedError(t *testing.T) {
 func TestARefusalIsMendedOnceForAll(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		break_   func(*cloud)
+		spoil    func(*cloud)
 		app, jws int
 	}{
 		"40102": {(*cloud).expire, 2, 1},
@@ -151,7 +151,7 @@ func TestARefusalIsMendedOnceForAll(t *testing.T) {
 			cloud := newCloud(t)
 			client := cloud.client()
 			require.NoError(t, publish(t.Context(), client))
-			c.break_(cloud)
+			c.spoil(cloud)
 			var wg sync.WaitGroup
 			for range 40 {
 				wg.Go(func() {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -194,6 +195,35 @@ func TestChangeAnswersQuestions(t *testing.T) {
 	}
 }
 
+func TestChangeTellsWhoIsThereAndWhatIsOpen(t *testing.T) {
+	t.Parallel()
+	const main = "7d0c2f5e-1a4b-4c8d-9e6f-2b3a4c5d6e7f"
+	for _, c := range []struct {
+		file         string
+		event        int
+		main, survey string
+		manager      bool
+		urgency      string
+		delay        liveperson.Delay
+	}{
+		{"created", 0, main, "", false, "NORMAL", liveperson.Delay{}},
+		{"survey-opens", 0, main, "Zk3vQ9sXTb2mLw0aPqRtYg", false, "NORMAL", liveperson.Delay{}},
+		{"survey-beside-cobrowse", 0, main, "survey-2", true, "URGENT", liveperson.Delay{}}, // the newest that is open
+		{"survey-beside-cobrowse", 1, main, "", false, "URGENT", liveperson.Delay{}},        // all is over; the manager was only invited
+		{"offered-and-rated", 0, main, "", false, "", liveperson.Delay{Type: "NIGHT", Until: time.UnixMilli(1717500000000).UTC()}},
+		{"older-change", 0, "", "", false, "", liveperson.Delay{}},
+	} {
+		body, err := os.ReadFile("testdata/notifications/" + c.file + ".json")
+		require.NoError(t, err)
+		got := receive(t, body).Events[c.event].Change
+		require.Equal(t, c.main, got.Main(), "%s %d", c.file, c.event)
+		require.Equal(t, c.survey, got.Survey(), "%s %d", c.file, c.event)
+		require.Equal(t, c.manager, got.Manager(), "%s %d", c.file, c.event)
+		require.Equal(t, c.urgency, got.Urgency, "%s %d", c.file, c.event)
+		require.Equal(t, c.delay, got.Delay, "%s %d", c.file, c.event)
+	}
+}
+
 func FuzzReceive(f *testing.F) {
 	files, err := filepath.Glob("testdata/notifications/*.json")
 	require.NoError(f, err)
@@ -214,6 +244,7 @@ func FuzzReceive(f *testing.F) {
 		for _, e := range first.Events {
 			require.NotEmpty(t, e.Conversation)
 			require.Equal(t, e.Kind == liveperson.KindChatState, e.ID == "")
+			requireReadable(t, e)
 			e.Raw = nil
 			shown, err := json.Marshal(e)
 			require.NoError(t, err)
