@@ -63,8 +63,15 @@ type Server struct {
 	Inbox    Inbox
 	Relay    Waker
 	Presence *Presence // optional: without it, typing and read marks are dropped
+	Files    Files     // optional: without it, there are none
 	Ops      *Ops
 	Log      *slog.Logger
+
+	// CloudCertificate has the cloud's webhooks refused unless they come with a client
+	// certificate that the listener has verified. Channels need none.
+	//
+	// Source: connector-api-webhooks-notification-protocol (mTLS).
+	CloudCertificate bool
 
 	MaxBody int64            // bytes, DefaultMaxBody when 0
 	Now     func() time.Time // time.Now when nil
@@ -76,11 +83,12 @@ type handlers struct {
 	people  *people
 	room    *room // for long bodies
 	strain  strain
+	reading chan struct{} // one for each file that is being read
 }
 
 // Handler returns the public routes.
 func (s *Server) Handler() http.Handler {
-	h := &handlers{Server: *s, metrics: s.Ops.metrics, people: &people{}}
+	h := &handlers{Server: *s, metrics: s.Ops.metrics, people: &people{}, reading: make(chan struct{}, mostFiles)}
 	if h.MaxBody <= 0 {
 		h.MaxBody = DefaultMaxBody
 	}
@@ -97,6 +105,8 @@ func (s *Server) Handler() http.Handler {
 	r.NoRoute(func(c *gin.Context) { refuse(c, http.StatusNotFound, "not found") })
 	r.NoMethod(func(c *gin.Context) { refuse(c, http.StatusMethodNotAllowed, "method not allowed") })
 	r.POST(cloudRoute, h.cloudWebhook)
+	r.GET(fileRoute, h.file)
+	r.HEAD(fileRoute, h.file)
 	for _, route := range []string{channelRoute, channelRoutes} {
 		r.GET(route, h.channelWebhook)
 		r.POST(route, h.channelWebhook)

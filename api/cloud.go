@@ -20,6 +20,10 @@ func (h *handlers) cloudWebhook(c *gin.Context) {
 	}
 	source := "cloud/" + name
 	c.Set(sourceKey, source)
+	if h.CloudCertificate && (c.Request.TLS == nil || len(c.Request.TLS.VerifiedChains) == 0) {
+		refuse(c, http.StatusUnauthorized, "client certificate missing")
+		return
+	}
 	body, ok := h.read(c)
 	if !ok {
 		return
@@ -99,16 +103,16 @@ func (in *notification) sideOf(e liveperson.Event) side {
 	case liveperson.RoleReader:
 		return nobody
 	case "":
-		if e.ExternalID != "" && ours(e.ExternalID) {
-			return consumer
-		}
 		known := in.people.consumer(in.account, e.Conversation)
-		if known == "" || e.Originator == "" {
-			return unknown
-		}
-		if known == e.Originator {
+		switch {
+		case known != "" && known == e.Originator:
+			return consumer
+		case known != "" && e.Originator != "":
+			return agents // whatever it attached: a bot's ID may look like ours
+		case ours(e.ExternalID):
 			return consumer
 		}
+		return unknown
 	}
 	return agents
 }
@@ -130,7 +134,7 @@ func (in *notification) content(e liveperson.Event) {
 		n.Private = e.Private
 	}
 	if !n.Private {
-		n.Text, n.Choices = e.Text, choices(e.Choices)
+		fill(&n, e)
 		in.heard = append(in.heard, e)
 	}
 	in.store(e, n, true, !n.Private)
@@ -144,7 +148,7 @@ func (in *notification) accept(e liveperson.Event) {
 		return
 	}
 	n := in.event(message.AgentSaw, e)
-	n.Status, n.Sequences = e.Status, e.Sequences
+	n.Status, n.Sequences, n.Metadata = e.Status, e.Sequences, metadata(e.Metadata)
 	in.heard = append(in.heard, e)
 	in.store(e, n, false, false)
 }
@@ -154,22 +158,17 @@ func (in *notification) accept(e liveperson.Event) {
 func (in *notification) change(e liveperson.Event) {
 	c := e.Change
 	n := in.event(message.Conversation, e)
-	_, assigned := c.Agent()
-	n.Change = &message.Change{
-		Version:     c.Version,
-		Open:        c.Open(),
-		MainOpen:    c.MainOpen(),
-		CloseReason: c.CloseReason,
-		Skill:       c.Skill,
-		Agent:       assigned,
-		Consumer:    c.Consumer(),
-	}
+	n.Change = change(c)
 	if c.Consumer() != "" {
 		in.people.remember(in.account, e.Conversation, c.Consumer())
 		in.a.Participants = append(in.a.Participants, message.Participant{
 			Account: in.account, Conversation: e.Conversation, Consumer: c.Consumer(),
 		})
 	}
+	if r, ok := rating(in.account, e, n); ok {
+		in.a.Ratings = append(in.a.Ratings, r)
+	}
+	in.heard = append(in.heard, e)
 	in.store(e, n, true, c.Open() && c.MainOpen())
 }
 
@@ -193,7 +192,7 @@ func (in *notification) event(kind message.NotificationKind, e liveperson.Event)
 }
 
 func (in *notification) store(e liveperson.Event, n message.Notification, urgent, starts bool) {
-	body, reason := encode(n, n.Text)
+	body, reason := encodeNotification(n)
 	if reason != "" {
 		in.bury(e, reason)
 		return
@@ -216,13 +215,12 @@ func (in *notification) bury(e liveperson.Event, reason string) {
 }
 
 // echoOf is the proof that something we published reached the cloud: by our ID, or
-// by its text where the cloud did not give the ID back.
+// by its text where the cloud did not give the ID back, or where what was attached
+// is not ours: a click gives back what the agent attached.
 func echoOf(account string, e liveperson.Event, at time.Time) message.Echo {
-	echo := message.Echo{Scope: account, Dialog: e.Dialog, Sequence: e.Sequence, At: at}
+	echo := message.Echo{Scope: account, Dialog: e.Dialog, Sequence: e.Sequence, Digest: message.TextDigest(e.Text), At: at}
 	if ours(e.ExternalID) {
 		echo.Key = message.ID(e.ExternalID)
-	} else {
-		echo.Digest = message.TextDigest(e.Text)
 	}
 	return echo
 }
@@ -238,13 +236,4 @@ func ours(id string) bool {
 		}
 	}
 	return true
-}
-
-// choices are the answers offered with a text; Text has them written out.
-func choices(in []liveperson.Choice) []message.Choice {
-	var out []message.Choice
-	for _, c := range in {
-		out = append(out, message.Choice{ID: c.Text, Title: c.Title})
-	}
-	return out
 }

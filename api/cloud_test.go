@@ -64,7 +64,7 @@ func TestChoicesOfAgents(t *testing.T) {
 		"type": "button", "title": "Later", "click": map[string]any{"actions": []any{map[string]any{"type": "publishText", "text": "Later, please"}}}}}}
 	n := notifications(t, notified(t, said("AGENT", 1, event, nil)))
 	require.Len(t, n, 1)
-	assert.Equal(t, []message.Choice{{ID: "Later, please", Title: "Later"}}, n[0].Choices)
+	assert.Equal(t, []message.Choice{{ID: string(n[0].ID) + "/1", Title: "Later", Text: "Later, please", Quick: true}}, n[0].Choices)
 }
 
 func TestOurOwnWordsComeBackAsEchoes(t *testing.T) {
@@ -73,10 +73,11 @@ func TestOurOwnWordsComeBackAsEchoes(t *testing.T) {
 	at := time.UnixMilli(1717490100000).UTC()
 	withID := map[string]any{"metadata": []any{map[string]any{"type": "ExternalId", "id": string(id)}}}
 	withForeignID := map[string]any{"metadata": []any{map[string]any{"type": "ExternalId", "id": "OPT-YES"}}}
-	byText := message.Echo{Scope: "main", Dialog: conversation, Sequence: 0, Digest: message.TextDigest("Hello"), At: at}
+	digest := message.TextDigest("Hello")
+	byText := message.Echo{Scope: "main", Dialog: conversation, Sequence: 0, Digest: digest, At: at}
 
 	a := notified(t, said("CONSUMER", 0, content("Hello"), withID))
-	assert.Equal(t, []message.Echo{{Scope: "main", Key: id, Dialog: conversation, Sequence: 0, At: at}}, a.Echoes)
+	assert.Equal(t, []message.Echo{{Scope: "main", Key: id, Dialog: conversation, Sequence: 0, Digest: digest, At: at}}, a.Echoes, "a bot's ID may look like ours: the text says it too")
 	assert.Empty(t, a.Events)
 
 	assert.Equal(t, []message.Echo{byText}, notified(t, said("CONSUMER", 0, content("Hello"), nil)).Echoes)
@@ -105,10 +106,11 @@ func TestOneWithoutARoleIsComparedWithTheConsumer(t *testing.T) {
 	a = notified(t, from("anyone", map[string]any{"metadata": []any{map[string]any{"type": "ExternalId", "id": string(message.NewID("x"))}}}))
 	assert.Len(t, a.Echoes, 1, "our ID tells as well")
 
-	a = notified(t, snapshot("OPEN", "OPEN", 1), from(lpConsumer, nil), from("1f2e3d4c", nil))
+	botsID := map[string]any{"metadata": []any{map[string]any{"type": "ExternalId", "id": string(message.NewID("bot"))}}}
+	a = notified(t, snapshot("OPEN", "OPEN", 1), from(lpConsumer, nil), from("1f2e3d4c", botsID))
 	assert.Len(t, a.Echoes, 1)
 	assert.Empty(t, a.Dead)
-	require.Len(t, a.Events, 2)
+	require.Len(t, a.Events, 2, "an agent's words, although what is attached looks like ours")
 	assert.Equal(t, message.AgentWrote, notifications(t, a)[1].Kind)
 }
 
@@ -142,7 +144,7 @@ func TestSnapshots(t *testing.T) {
 			assert.True(t, a.Events[0].Urgent)
 			assert.Equal(t, c.starts, a.Events[0].Starts)
 			assert.Equal(t, &message.Change{
-				Version: 1717490012756, Open: c.open, MainOpen: c.mainOpen, CloseReason: "AGENT", Skill: "2210", Agent: true, Consumer: lpConsumer,
+				Version: 1717490012756, Open: c.open, MainOpen: c.mainOpen, CloseReason: "AGENT", Skill: "2210", Agent: true, AgentID: "a1", Consumer: lpConsumer,
 			}, notifications(t, a)[0].Change)
 			assert.Equal(t, []message.Participant{{Account: "main", Conversation: conversation, Consumer: lpConsumer}}, a.Participants)
 		})

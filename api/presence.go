@@ -69,6 +69,7 @@ type Presence struct {
 	accounts  map[string]*lane
 	channels  map[string]*lane
 	open      *recent[openKey, string]
+	deaf      *recent[conversationKey, bool] // conversations that take no chat state
 	addresses *recent[conversationKey, place]
 
 	mu      sync.Mutex
@@ -113,6 +114,7 @@ func NewPresence(c PresenceConfig) *Presence {
 		accounts:       map[string]*lane{},
 		channels:       map[string]*lane{},
 		open:           newRecent[openKey, string](),
+		deaf:           newRecent[conversationKey, bool](),
 		addresses:      newRecent[conversationKey, place](),
 		typing:         map[string]*typing{},
 	}

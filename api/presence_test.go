@@ -387,3 +387,31 @@ func TestPresenceThroughWebhooks(t *testing.T) {
 		assert.NotContains(t, everything, secret)
 	}
 }
+
+func TestASurveyTakesNoChatStates(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, nil)
+	snapshot := func(stage, state string) {
+		s.agent(liveperson.Event{Kind: liveperson.KindChange, Change: &liveperson.Change{Stage: stage, State: state}})
+	}
+	snapshot("OPEN", "CLOSE")
+	s.consumer(true)
+	s.consumer(false)
+	require.Eventually(t, func() bool { return s.book.questions() > 0 }, soon, time.Millisecond)
+	snapshot("OPEN", "OPEN") // an agent has opened it again
+	s.consumer(true)
+	s.stop()
+	said := s.desk.said()
+	require.NotEmpty(t, said)
+	assert.Equal(t, "COMPOSING", said[0])
+
+	s = newScene(t, func(_ *PresenceConfig, s *scene) {
+		s.desk.fail = []error{fault.New(fault.Rejected, "liveperson: chat state", "no such dialog")}
+	})
+	s.consumer(true)
+	s.deskSees(t, "COMPOSING")
+	s.consumer(false)
+	s.consumer(true)
+	s.stop()
+	s.deskSees(t, "COMPOSING")
+}

@@ -55,6 +55,24 @@ func (r *recent[K, V]) get(key K, ask func() (V, bool, error)) (V, bool, error) 
 	return value, found, nil
 }
 
+// put remembers a value for a time.
+func (r *recent[K, V]) put(key K, value V, during time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.entries) >= mostRecents {
+		clear(r.entries)
+	}
+	r.entries[key] = recentEntry[V]{value: value, found: true, until: time.Now().Add(during)}
+}
+
+// has says whether a value is remembered.
+func (r *recent[K, V]) has(key K) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e, ok := r.entries[key]
+	return ok && time.Now().Before(e.until)
+}
+
 // forget makes the next get ask.
 func (r *recent[K, V]) forget(key K) {
 	r.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parley/channels"
+	"parley/fault"
 	"parley/liveperson"
 	"parley/message"
 )
@@ -63,7 +64,7 @@ func (p *Presence) tellCloud(ctx context.Context, account string, a message.Addr
 		conversation, _, found, err := p.Directory.OpenConversation(ctx, account, a)
 		return conversation, found, err
 	})
-	if err != nil || !found {
+	if err != nil || !found || p.deaf.has(conversationKey{account, conversation}) {
 		return err
 	}
 	err = p.Accounts[account].ChatState(ctx, liveperson.ChatState{
@@ -72,17 +73,45 @@ func (p *Presence) tellCloud(ctx context.Context, account string, a message.Addr
 	if err != nil {
 		p.open.forget(key) // it may have ended
 	}
+	if class := fault.ClassOf(err); class == fault.Rejected || class == fault.Gone {
+		p.deaf.put(conversationKey{account, conversation}, true, deafFor)
+	}
 	return err
 }
 
-// fromCloud passes on what agents do: heard holds events of agents only. Under
+// deafFor is how long a conversation is left alone that has refused a chat state,
+// and surveyed how long one whose MAIN dialog is over: its survey takes none.
+//
+// Source: the vendor's demo application.
+const (
+	deafFor  = time.Minute
+	surveyed = time.Hour
+)
+
+// changed learns from a snapshot whether a conversation takes chat states.
+func (p *Presence) changed(where conversationKey, c *liveperson.Change) {
+	if c.Open() && !c.MainOpen() {
+		p.deaf.put(where, true, surveyed)
+	} else {
+		p.deaf.forget(where)
+	}
+}
+
+// fromCloud passes on what agents do: heard holds events of
+// agents, and snapshots. Under
 // strain it does no more than fromChannel.
 func (p *Presence) fromCloud(account string, heard []liveperson.Event, strained bool) {
-	if p == nil || len(p.channels) == 0 {
+	if p == nil {
 		return
 	}
 	for _, e := range heard {
 		where := conversationKey{account, e.Conversation}
+		if e.Kind == liveperson.KindChange {
+			p.changed(where, e.Change)
+		}
+		if len(p.channels) == 0 {
+			continue
+		}
 		typing := e.Kind == liveperson.KindChatState && e.ChatState == liveperson.Composing
 		read := e.Kind == liveperson.KindAccept && e.Status == statusRead
 		switch {
