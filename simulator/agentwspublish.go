@@ -101,7 +101,7 @@ func readAgentEvent(raw json.RawMessage) (*event, string) {
 	case contentEvent:
 		problem = e.readContent(in.ContentType, in.Message)
 	case richEvent:
-		problem = checkRich(in.Content)
+		problem = explained(checkContent(in.Content))
 	case chatEvent:
 		if !slices.Contains(chatStates, in.ChatState) {
 			problem = "unknown chatState"
@@ -114,7 +114,10 @@ func readAgentEvent(raw json.RawMessage) (*event, string) {
 		problem = "unknown type of event"
 	}
 	if problem == "" && len(in.QuickReplies) > 0 {
-		problem = checkQuickReplies(in.Type, in.QuickReplies)
+		problem = explained(checkChips(in.QuickReplies))
+		if in.Type != contentEvent && in.Type != richEvent {
+			problem = "quickReplies accompany a message"
+		}
 	}
 	return e, problem
 }
@@ -144,36 +147,9 @@ func (e *event) readContent(kind string, message json.RawMessage) string {
 	return ""
 }
 
-// richRoots are what structured content can be.
-var richRoots = []string{
-	"vertical", "horizontal", "carousel", "carouselSelect", "accordionSelect", "list", "tabs",
-	"text", "button", "image", "map", "linkPreview", "keyValuePairList", "template",
-}
-
-func checkRich(content json.RawMessage) string {
-	m, ok := object(content)
-	if kind, isText := m["type"].(string); !ok || !isText || !slices.Contains(richRoots, kind) {
-		return "content must be an object of a known type"
+func explained(err error) string {
+	if err == nil {
+		return ""
 	}
-	return ""
-}
-
-// checkQuickReplies checks what accompanies a message: 1 to 24 replies, at most 8 in a row.
-//
-// Source: rich-messaging-quick-replies-overview.
-func checkQuickReplies(event string, raw json.RawMessage) string {
-	var in struct {
-		Type    string            `json:"type"`
-		PerRow  int               `json:"itemsPerRow"`
-		Replies []json.RawMessage `json:"replies"`
-	}
-	switch {
-	case event != contentEvent && event != richEvent:
-		return "quickReplies accompany a message"
-	case json.Unmarshal(raw, &in) != nil || in.Type != "quickReplies":
-		return "quickReplies must be an object of type quickReplies"
-	case in.PerRow < 1 || in.PerRow > 8 || len(in.Replies) < 1 || len(in.Replies) > 24:
-		return "quickReplies have 1 to 24 replies, and 1 to 8 itemsPerRow"
-	}
-	return ""
+	return err.Error()
 }

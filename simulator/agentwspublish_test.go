@@ -117,11 +117,11 @@ func TestWhatAnAgentMayNotPublish(t *testing.T) {
 		`{"type":"ContentEvent","contentType":"text/html","message":"x"}`:                                         "contentType is not supported",
 		`{"type":"ContentEvent","contentType":"hosted/file","message":{"caption":"x"}}`:                           "a file's message needs relativePath and fileType",
 		`{"type":"ContentEvent","contentType":"hosted/file","message":{"relativePath":"/v1/x","fileType":"PNG"}}`: "nothing was uploaded under relativePath",
-		`{"type":"RichContentEvent","content":{"type":"poem"}}`:                                                   "content must be an object of a known type",
+		`{"type":"RichContentEvent","content":{"type":"text"}}`:                                                   "content: text is required",
 		`{"type":"ChatStateEvent","chatState":"ASLEEP"}`:                                                          "unknown chatState",
 		`{"type":"AcceptStatusEvent","status":"READ"}`:                                                            "status and sequenceList must name a status and events",
 		`{"type":"Other"}`: "unknown type of event",
-		`{"type":"ContentEvent","contentType":"text/plain","message":"x","quickReplies":{"type":"quickReplies"}}`: "quickReplies have 1 to 24 replies, and 1 to 8 itemsPerRow",
+		`{"type":"ContentEvent","contentType":"text/plain","message":"x","quickReplies":{"type":"quickReplies"}}`: "quickReplies: itemsPerRow is required",
 		`{"type":"ChatStateEvent","chatState":"ACTIVE","quickReplies":{"type":"quickReplies"}}`:                   "quickReplies accompany a message",
 	} {
 		p.refused(publishType, of(event), why)
