@@ -83,6 +83,16 @@ func (l Limits) Carries(mime string, size int64) bool {
 	return false
 }
 
+// KindOf returns the Attachment.Kind of a type of file.
+func KindOf(mime string) string {
+	switch family, _, _ := strings.Cut(strings.ToLower(mime), "/"); family {
+	case "image", "audio", "video":
+		return family
+	default:
+		return "file"
+	}
+}
+
 // Fetcher is an adapter whose attachments are not to be had by a plain GET: their
 // URL has to be asked for, or takes credentials. The caller closes the body and
 // reads no more of it than it wants. Errors are *fault.Error: Rejected when the file

@@ -69,21 +69,30 @@ func (g *guard) control(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// endpoints returns host:port of each URL; one without a scheme is https.
+// endpoints returns the endpoints of URLs that have one.
 func endpoints(urls []string) map[string]bool {
 	all := make(map[string]bool, len(urls))
 	for _, raw := range urls {
-		if !strings.Contains(raw, "://") {
-			raw = "https://" + raw
-		}
-		if u, err := url.Parse(raw); err == nil && u.Host != "" {
-			all[endpoint(u)] = true
+		if e := Endpoint(raw); e != "" {
+			all[e] = true
 		}
 	}
 	return all
 }
 
-// endpoint is where a URL is connected to.
+// Endpoint returns host:port of where a URL is connected to, empty if nowhere. One
+// without a scheme is https.
+func Endpoint(raw string) string {
+	if !strings.Contains(raw, "://") {
+		raw = "https://" + raw
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return endpoint(u)
+}
+
 func endpoint(u *url.URL) string {
 	port := u.Port()
 	if port == "" {

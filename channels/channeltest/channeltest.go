@@ -14,6 +14,7 @@ import (
 
 	"parley/channels"
 	"parley/fault"
+	"parley/message"
 )
 
 // NewAdapter returns the adapter under test, configured as Features says, with
@@ -38,6 +39,15 @@ type Features struct {
 	// Message is what the provider posts, unsigned, when the consumer writes text as
 	// the n-th message.
 	Message func(n int, text string) channels.Webhook
+	// File is what the provider posts when the consumer sends a picture in PNG, to be
+	// had from the given URL; nil if consumers cannot send any.
+	File func(n int, url string) channels.Webhook
+	// Tap is what the provider posts when the consumer presses a button; nil if there are none.
+	Tap func(n int, id, title string) channels.Webhook
+	// Receipt is what the provider posts of the message it calls ref; Receipts are the
+	// states it knows.
+	Receipt  func(n int, ref string, state message.ReceiptState) channels.Webhook
+	Receipts []message.ReceiptState
 	// Unusable is authentic, unsigned, and makes no sense: kept, never refused.
 	Unusable map[string]channels.Webhook
 	// Garbage is what nobody can read, unsigned; refusing and keeping are both right.
@@ -46,6 +56,8 @@ type Features struct {
 	// Read returns what a request to the provider asks for; the error says why the
 	// provider would not take it, wrong credentials included.
 	Read func(r *http.Request, body []byte) (Request, error)
+	// ReadFile says why the provider would not hand out a file of a consumer's.
+	ReadFile func(r *http.Request) error
 	// Accept answers that the n-th request was taken, naming it Ref(n).
 	Accept func(w http.ResponseWriter, n int)
 	Ref    func(n int) string
@@ -56,11 +68,13 @@ type Features struct {
 }
 
 // Request is what an adapter asked a provider to do. Key is the same whenever the
-// same is asked again, and differs for everything else.
+// same is asked again, and differs for everything else. Text is all that the
+// consumer is shown in words, on buttons and cards included.
 type Request struct {
-	Key  string
-	To   string
-	Text string
+	Key   string
+	To    string
+	Text  string
+	Media string // the URL of a file that is shown itself
 }
 
 // Refusal is one way of a provider to refuse, and what it means.
@@ -79,6 +93,8 @@ func Run(t *testing.T, newAdapter NewAdapter, f Features) {
 	s := &suite{Features: f, new: newAdapter}
 	t.Run("receive", s.receive)
 	t.Run("send", s.send)
+	t.Run("content", s.content)
+	t.Run("fetch", s.fetch)
 	t.Run("signal", s.signal)
 }
 

@@ -114,6 +114,10 @@ func incomplete(in message.Inbound) string {
 		if in.Consent == "" {
 			return "a change of consent that changes nothing"
 		}
+	case message.Known:
+		if in.Profile.Empty() {
+			return "a profile that tells nothing"
+		}
 	case message.Closed:
 	default:
 		return fmt.Sprintf("an event of kind %q", in.Kind)

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -13,10 +14,12 @@ type provider struct {
 	*httptest.Server
 	features Features
 
-	mu    sync.Mutex
-	took  []Request
-	calls int
-	plan  map[int]http.HandlerFunc // by the number of the request, from 1
+	mu     sync.Mutex
+	took   []Request
+	bodies []string // of all requests, as they came
+	calls  int
+	plan   map[int]http.HandlerFunc // by the number of the request, from 1
+	file   http.HandlerFunc         // hands out files
 }
 
 // newProvider starts one under a path of its own, so that a forgotten base URL shows.
@@ -40,6 +43,10 @@ func (p *provider) at(n int, h http.HandlerFunc) {
 
 func (p *provider) handler(t *testing.T) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			p.hand(t, w, r)
+			return
+		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Errorf("a request cannot be read: %v", err)
@@ -48,7 +55,7 @@ func (p *provider) handler(t *testing.T) http.HandlerFunc {
 		if err != nil {
 			t.Errorf("the provider would not take this: %v", err)
 		}
-		n, planned := p.arrive()
+		n, planned := p.arrive(body)
 		if planned != nil {
 			planned(w, r)
 			return
@@ -58,10 +65,28 @@ func (p *provider) handler(t *testing.T) http.HandlerFunc {
 	}
 }
 
-func (p *provider) arrive() (n int, planned http.HandlerFunc) {
+// hands has files handed out by h.
+func (p *provider) hands(h http.HandlerFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.file = h
+}
+
+func (p *provider) hand(t *testing.T, w http.ResponseWriter, r *http.Request) {
+	if err := p.features.ReadFile(r); err != nil {
+		t.Errorf("the provider would not hand out a file: %v", err)
+	}
+	p.mu.Lock()
+	h := p.file
+	p.mu.Unlock()
+	h(w, r)
+}
+
+func (p *provider) arrive(body []byte) (n int, planned http.HandlerFunc) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls++
+	p.bodies = append(p.bodies, string(body))
 	return p.calls, p.plan[p.calls]
 }
 
@@ -76,6 +101,13 @@ func (p *provider) taken() (all []Request, calls int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]Request(nil), p.took...), p.calls
+}
+
+// bytes is all that was posted.
+func (p *provider) bytes() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.bodies, "\n")
 }
 
 func refuse(r Refusal) http.HandlerFunc {

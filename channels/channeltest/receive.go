@@ -23,6 +23,9 @@ func (s *suite) receive(t *testing.T) {
 	t.Run("a message has all that is needed", s.aMessage)
 	t.Run("a redelivery is recognised", s.aRedelivery)
 	t.Run("text is taken as it is, but made safe", s.text)
+	t.Run("a file comes by reference", s.aFile)
+	t.Run("a button gives back what it bears", s.aTap)
+	t.Run("a receipt is one of a state", s.receipts)
 	t.Run("a forged webhook is refused", s.forged)
 	t.Run("secrets can be exchanged without a gap", s.rotation)
 	t.Run("signatures expire", s.expiry)
@@ -86,6 +89,54 @@ func (s *suite) text(t *testing.T) {
 	}
 	if in := s.one(t, a, s.signed(s.Message(9, "a\x00b"), s.Secret)); in.Text != "ab" {
 		t.Errorf("a text with NUL became %q, want %q", in.Text, "ab")
+	}
+}
+
+func (s *suite) aFile(t *testing.T) {
+	t.Parallel()
+	if s.File == nil {
+		t.Skip("consumers cannot send files on this channel")
+	}
+	const url = "https://files.example.test/a/1?x=y&z"
+	in := s.one(t, s.receiver(t, s.Secret), s.signed(s.File(1, url), s.Secret))
+	if in.Kind != message.Wrote || len(in.Attachments) != 1 {
+		t.Fatalf("got %q with %d files", in.Kind, len(in.Attachments))
+	}
+	if a := in.Attachments[0]; a.URL != url || a.MIME != "image/png" || a.Kind != "image" {
+		t.Errorf("got %+v", a)
+	}
+}
+
+func (s *suite) aTap(t *testing.T) {
+	t.Parallel()
+	if s.Tap == nil {
+		t.Skip("this channel has no buttons")
+	}
+	id := string(message.NewID("1")) + "/12"
+	in := s.one(t, s.receiver(t, s.Secret), s.signed(s.Tap(1, id, "Yes & no"), s.Secret))
+	if in.Kind != message.Wrote || in.Choice == nil || in.Choice.ID != id || in.Choice.Title != "Yes & no" {
+		t.Errorf("got %q with %+v", in.Kind, in.Choice)
+	}
+}
+
+func (s *suite) receipts(t *testing.T) {
+	t.Parallel()
+	a, seen := s.receiver(t, s.Secret), map[string]bool{}
+	for n, state := range s.Receipts {
+		in := s.one(t, a, s.signed(s.Receipt(n, "ref-1", state), s.Secret))
+		if in.Kind != message.Receipts || in.Receipt == nil || in.Receipt.State != state || in.Receipt.Ref != "ref-1" {
+			t.Fatalf("%s: got %q with %+v", state, in.Kind, in.Receipt)
+		}
+		if (in.Receipt.Code != "") != (state == message.Failed) {
+			t.Errorf("%s has the code %q", state, in.Receipt.Code)
+		}
+		if want := (message.Address{Channel: s.Channel, Consumer: s.Consumer}); in.Address != want {
+			t.Errorf("%s is of %q", state, in.Address)
+		}
+		if seen[in.EventID] {
+			t.Errorf("%s has the ID of another receipt", state)
+		}
+		seen[in.EventID] = true
 	}
 }
 

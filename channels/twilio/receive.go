@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -157,31 +156,6 @@ func choice(form url.Values) *message.Choice {
 		return nil
 	}
 	return &message.Choice{ID: payload, Title: title}
-}
-
-// maxMedia bounds NumMedia; Twilio carries ten.
-const maxMedia = 100
-
-func attachments(form url.Values) []message.Attachment {
-	n, _ := strconv.Atoi(form.Get("NumMedia"))
-	var all []message.Attachment
-	for i := range min(n, maxMedia) {
-		index := strconv.Itoa(i)
-		link, mime := channels.Clean(form.Get("MediaUrl"+index)), channels.Clean(form.Get("MediaContentType"+index))
-		if link != "" {
-			all = append(all, message.Attachment{Kind: kind(mime), MIME: mime, URL: link})
-		}
-	}
-	return all
-}
-
-func kind(mime string) string {
-	switch family, _, _ := strings.Cut(mime, "/"); family {
-	case "image", "audio", "video":
-		return family
-	default:
-		return "file"
-	}
 }
 
 // The words that make Twilio block or unblock a pair of numbers, when they are all

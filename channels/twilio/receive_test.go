@@ -88,7 +88,7 @@ func TestMessage(t *testing.T) {
 	t.Parallel()
 	w := form("", url.Values{
 		"MessageSid": {"MM1"}, "From": {consumer}, "To": {ours}, "Body": {"Look"}, "NumMedia": {"2"},
-		"MediaUrl0": {"https://api.twilio.com/m/0"}, "MediaContentType0": {"image/jpeg"},
+		"MediaUrl0": {"https://api.twilio.com/m/ME0"}, "MediaContentType0": {"image/jpeg"},
 		"MediaUrl1": {"https://api.twilio.com/m/1"}, "MediaContentType1": {"application/pdf"},
 		"ProfileName": {"Ada"}, "ButtonText": {"Yes"}, "ButtonPayload": {"y"},
 	})
@@ -97,7 +97,7 @@ func TestMessage(t *testing.T) {
 		Address: message.Address{Channel: "sms", Consumer: consumer},
 		Choice:  &message.Choice{ID: "y", Title: "Yes"},
 		Attachments: []message.Attachment{
-			{Kind: "image", MIME: "image/jpeg", URL: "https://api.twilio.com/m/0"},
+			{Kind: "image", MIME: "image/jpeg", URL: "https://api.twilio.com/m/ME0", Ref: "ME0"},
 			{Kind: "file", MIME: "application/pdf", URL: "https://api.twilio.com/m/1"},
 		},
 		Profile: message.Profile{Name: "Ada", Phone: consumer},
@@ -212,7 +212,7 @@ func TestStatusOfWhatWeDidNotSend(t *testing.T) {
 }
 
 func FuzzReceive(f *testing.F) {
-	for _, w := range append([]channels.Webhook{inbound(1, "Hello"), callback(origin{"x", 1, 2}, url.Values{"MessageStatus": {"failed"}})}, values(unusable())...) {
+	for _, w := range append([]channels.Webhook{inbound(1, "Hello"), inboundFile(2, "https://api.twilio.com/ME1"), inboundTap(3, "m/1", "Yes"), callback(origin{"x", 1, 2}, url.Values{"MessageStatus": {"failed"}})}, values(unusable())...) {
 		f.Add(w.Method, w.Route, w.Query, w.Body, "djGzm+UGhHAwSTEUa+MvE+1z2rg=")
 	}
 	f.Fuzz(func(t *testing.T, method, route, query string, body []byte, signature string) {

@@ -16,22 +16,26 @@ import (
 
 const sendOp = "twilio: send"
 
-// Send sends a text, from part Outbound.Done on, one request per part. Choices are
-// written out. The codes of Twilio that decide the class are in classes; 5xx is
-// Uncertain, since a repeat is not recognised.
+// Send sends a message, from part Outbound.Done on, one request per part. Choices
+// are written out; a file goes with the first part of its caption, or as a link where
+// the sender cannot carry it. The codes of Twilio that decide the class are in
+// classes; 5xx is Uncertain, since a repeat is not recognised.
 func (a *Adapter) Send(ctx context.Context, out message.Outbound) (channels.Sent, error) {
-	if out.Kind != message.Text && out.Kind != message.Choices {
-		return channels.Sent{Parts: out.Done}, fault.New(fault.Rejected, sendOp, "an SMS cannot carry %q", string(out.Kind))
-	}
-	text := channels.Clean(channels.Written(out.Text, out.Choices))
-	if strings.TrimSpace(text) == "" {
-		return channels.Sent{Parts: out.Done}, fault.New(fault.Rejected, sendOp, "the text is empty")
+	sent := channels.Sent{Parts: max(out.Done, 0)}
+	text, media, err := a.said(out)
+	if err != nil {
+		return sent, err
 	}
 	parts := channels.Split(text, maxText)
-	sent := channels.Sent{Parts: max(out.Done, 0)}
+	if len(parts) == 0 {
+		parts = []string{""} // a file without a caption
+	}
 	for sent.Parts < len(parts) {
-		o := origin{message: out.ID, part: sent.Parts + 1, parts: len(parts)}
-		ref, err := a.post(ctx, out.To.Consumer, parts[sent.Parts], o)
+		body := body{to: out.To.Consumer, text: parts[sent.Parts]}
+		if sent.Parts == 0 {
+			body.media = media
+		}
+		ref, err := a.post(ctx, body, origin{message: out.ID, part: sent.Parts + 1, parts: len(parts)})
 		if err != nil {
 			return sent, err
 		}
@@ -41,9 +45,47 @@ func (a *Adapter) Send(ctx context.Context, out message.Outbound) (channels.Sent
 	return sent, nil
 }
 
+// said returns the text of a message, and the URL of its file if the sender can
+// carry that.
+func (a *Adapter) said(out message.Outbound) (text, media string, err error) {
+	switch out.Kind {
+	case message.Text, message.Choices:
+		text = channels.Written(out.Text, out.Choices)
+	case message.Rich:
+		_, text, _, _ = channels.Ladder(a.Limits(), out.Text, out.Choices, out.Blocks)
+	case message.Media:
+		return a.file(out)
+	default:
+		return "", "", fault.New(fault.Rejected, sendOp, "an SMS cannot carry %q", string(out.Kind))
+	}
+	if text = channels.Clean(text); strings.TrimSpace(text) == "" {
+		return "", "", fault.New(fault.Rejected, sendOp, "the text is empty")
+	}
+	return text, "", nil
+}
+
+func (a *Adapter) file(out message.Outbound) (caption, media string, err error) {
+	if out.Attachment == nil || out.Attachment.URL == "" {
+		return "", "", fault.New(fault.Rejected, sendOp, "there is no file")
+	}
+	if !a.Limits().Carries(out.Attachment.MIME, out.Attachment.Size) {
+		return channels.Clean(channels.Link(out.Text, out.Attachment.URL)), "", nil
+	}
+	return strings.TrimSpace(channels.Clean(out.Text)), out.Attachment.URL, nil
+}
+
+// body is what one request asks Twilio to send.
+type body struct{ to, text, media string }
+
 // post sends one part and returns Twilio's name of it.
-func (a *Adapter) post(ctx context.Context, to, body string, o origin) (ref string, err error) {
-	form := url.Values{"To": {to}, "Body": {body}, "StatusCallback": {a.callbackFor(o)}}
+func (a *Adapter) post(ctx context.Context, b body, o origin) (ref string, err error) {
+	form := url.Values{"To": {b.to}, "StatusCallback": {a.callbackFor(o)}}
+	if b.text != "" {
+		form.Set("Body", b.text)
+	}
+	if b.media != "" {
+		form.Set("MediaUrl", b.media)
+	}
 	if strings.HasPrefix(a.from, "MG") {
 		form.Set("MessagingServiceSid", a.from)
 	} else {

@@ -2,8 +2,8 @@
 // Messaging. It speaks Twilio's HTTP API directly: forms signed over the public
 // URL come in, one form per part of a text goes out.
 //
-// It stays out of deciding: an opt-out is reported and never answered, media is
-// passed on by reference and never fetched, and nothing is tried twice.
+// It stays out of deciding: an opt-out is reported and never answered, a file is
+// passed on by reference and fetched only when asked for, and nothing is tried twice.
 //
 // Sources: twilio.com/docs/messaging/guides/webhook-request,
 // twilio.com/docs/usage/webhooks/webhooks-security,
@@ -38,6 +38,7 @@ type Config struct {
 	From       string   // E.164, or the SID of a Messaging Service ("MG…")
 	BaseURL    string   // DefaultBaseURL if empty
 	PublicURL  string   // what the outside world puts before our routes; Twilio signs it
+	Media      bool     // From can send pictures (MMS, WhatsApp); otherwise they go as links
 }
 
 // Adapter is the channel. It holds no state beyond its configuration.
@@ -49,7 +50,10 @@ type Adapter struct {
 	messages string   // where messages are posted
 	origins  []string // PublicURL in the spellings Twilio may sign
 	callback string   // the URL of our status route
+	media    []channels.Media
+	host     string // of the API, with its port
 	caller   *channels.Caller
+	files    *channels.Downloads
 	now      func() time.Time
 }
 
@@ -70,7 +74,7 @@ func New(c Config, opts ...channels.Option) (*Adapter, error) {
 		return nil, err
 	}
 	o := channels.NewOptions(opts)
-	return &Adapter{
+	a := &Adapter{
 		channel:  c.Channel,
 		account:  c.AccountSID,
 		tokens:   c.AuthTokens,
@@ -78,15 +82,29 @@ func New(c Config, opts ...channels.Option) (*Adapter, error) {
 		messages: base + "/2010-04-01/Accounts/" + url.PathEscape(c.AccountSID) + "/Messages.json",
 		origins:  spellings(public),
 		callback: public + "/webhooks/channels/" + url.PathEscape(c.Channel) + "/" + statusRoute,
-		caller:   channels.NewCaller("twilio: send", o),
+		host:     channels.Endpoint(base),
+		caller:   channels.NewCaller(sendOp, o),
+		files:    channels.NewDownloads(fetchOp, channels.Guarded(base)),
 		now:      o.Now,
-	}, nil
+	}
+	if c.Media {
+		a.media = pictures
+	}
+	return a, nil
 }
+
+// pictures is what Twilio takes whole; everything else may have a tenth of it, and
+// reaches few telephones.
+//
+// Source: twilio.com/docs/messaging/guides/accepted-mime-types
+var pictures = []channels.Media{{MIME: "image/jpeg", Size: maxPicture}, {MIME: "image/png", Size: maxPicture}, {MIME: "image/gif", Size: maxPicture}}
+
+const maxPicture = 5_000_000 // bytes
 
 // Limits says what an SMS carries. Twilio knows no idempotency key; our ID comes
 // back in the query of the status callback.
 func (a *Adapter) Limits() channels.Limits {
-	return channels.Limits{Text: maxText, Receipts: true, Correlated: true}
+	return channels.Limits{Text: maxText, Receipts: true, Correlated: true, Media: a.media}
 }
 
 // spellings returns base as it is, with the default port and without a port:

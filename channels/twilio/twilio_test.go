@@ -41,13 +41,30 @@ func newAdapter(t testing.TB, base string, tokens ...string) *Adapter {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
+	for _, media := range []bool{false, true} {
+		t.Run(fmt.Sprint("media ", media), func(t *testing.T) {
+			t.Parallel()
+			conformance(t, media)
+		})
+	}
+}
+
+func conformance(t *testing.T, media bool) {
 	const secret, next = "tok-demo", "tok-next"
 	channeltest.Run(t, func(t testing.TB, base string, tokens ...string) channels.Adapter {
-		return newAdapter(t, base, tokens...)
+		a, err := New(Config{
+			Channel: "sms", AccountSID: account, AuthTokens: tokens, From: ours, BaseURL: base, PublicURL: public, Media: media,
+		})
+		require.NoError(t, err)
+		return a
 	}, channeltest.Features{
 		Channel: "sms", Consumer: consumer, Secret: secret, Next: next,
 		Sign: sign, Unsign: []string{"X-Twilio-Signature"},
 		Message:  inbound,
+		File:     inboundFile,
+		Tap:      inboundTap,
+		Receipt:  inboundReceipt,
+		Receipts: []message.ReceiptState{message.Delivered, message.Read, message.Failed},
 		Unusable: unusable(),
 		Garbage: map[string]channels.Webhook{
 			"a broken escape":  {Path: path, Body: []byte("Body=%zz&From=%2B1")},
@@ -56,7 +73,8 @@ func TestConformance(t *testing.T) {
 			"much media":       {Path: path, Body: []byte("MessageSid=SM1&From=%2B1&NumMedia=2000000000")},
 			"negative media":   {Path: path, Body: []byte("MessageSid=SM1&From=%2B1&NumMedia=-5")},
 		},
-		Read: read,
+		Read:     read,
+		ReadFile: readFile,
 		Accept: func(w http.ResponseWriter, n int) {
 			w.WriteHeader(http.StatusCreated)
 			fmt.Fprintf(w, `{"sid":%q,"status":"queued","error_code":null,"body":"…"}`, ref(n))
@@ -128,6 +146,27 @@ func inbound(n int, text string) channels.Webhook {
 	})
 }
 
+func inboundFile(n int, link string) channels.Webhook {
+	return form("", url.Values{
+		"MessageSid": {fmt.Sprintf("MM%032d", n)}, "AccountSid": {account}, "From": {consumer}, "To": {ours}, "Body": {""},
+		"NumMedia": {"1"}, "MediaUrl0": {link}, "MediaContentType0": {"image/png"}, "NumSegments": {"1"},
+	})
+}
+
+func inboundTap(n int, id, title string) channels.Webhook {
+	return form("", url.Values{
+		"MessageSid": {ref(n)}, "From": {consumer}, "To": {ours}, "Body": {title}, "NumMedia": {"0"}, "ButtonText": {title}, "ButtonPayload": {id},
+	})
+}
+
+func inboundReceipt(_ int, ref string, state message.ReceiptState) channels.Webhook {
+	fields := url.Values{"MessageSid": {ref}, "To": {consumer}, "From": {ours}, "MessageStatus": {string(state)}}
+	if state == message.Failed {
+		fields.Set("ErrorCode", "30008")
+	}
+	return form("status", fields)
+}
+
 func unusable() map[string]channels.Webhook {
 	return map[string]channels.Webhook{
 		"no sid":                 form("", url.Values{"From": {consumer}, "Body": {"Hello"}}),
@@ -158,7 +197,22 @@ func read(r *http.Request, body []byte) (channeltest.Request, error) {
 	case !strings.HasPrefix(fields.Get("StatusCallback"), public+path+"/status?message="):
 		return channeltest.Request{}, errors.New("status callback")
 	}
-	return channeltest.Request{Key: fields.Get("StatusCallback"), To: fields.Get("To"), Text: fields.Get("Body")}, nil
+	text, media := fields["Body"], fields["MediaUrl"]
+	switch {
+	case len(text)+len(media) == 0, len(text) > 1, len(media) > 1, len(text) == 1 && text[0] == "":
+		return channeltest.Request{}, errors.New("neither Body nor MediaUrl, or too many of them")
+	case len(fields["To"]) != 1 || len(fields) > 5:
+		return channeltest.Request{}, errors.New("fields")
+	}
+	return channeltest.Request{Key: fields.Get("StatusCallback"), To: fields.Get("To"), Text: fields.Get("Body"), Media: fields.Get("MediaUrl")}, nil
+}
+
+// readFile is what Twilio would check of a request for a file.
+func readFile(r *http.Request) error {
+	if user, password, _ := r.BasicAuth(); user != account || password != "tok-next" {
+		return errors.New("credentials")
+	}
+	return nil
 }
 
 func refusals() []channeltest.Refusal {

@@ -57,12 +57,8 @@ type event struct {
 	Type         string          `json:"type"`
 	Time         json.RawMessage `json:"time"`
 	Conversation struct {
-		ID          name `json:"id"`
-		Participant struct {
-			ID          name   `json:"id"`
-			DisplayName string `json:"displayName"`
-			Language    string `json:"language"`
-		} `json:"participant"`
+		ID          name        `json:"id"`
+		Participant participant `json:"participant"`
 	} `json:"conversation"`
 	Message *content `json:"message"`
 	Status  *status  `json:"status"`
@@ -142,6 +138,8 @@ func (b *reading) take(e event, raw json.RawMessage) (reason string) {
 		return b.message(e, raw)
 	case "close":
 		b.add(b.inbound(e, message.Closed))
+	case "profile":
+		return b.profile(e)
 	case "typing":
 		typing := e.Typing == nil || *e.Typing
 		b.got.Presence = append(b.got.Presence, message.Presence{Address: b.address(e), Typing: typing})
@@ -172,6 +170,16 @@ func (b *reading) message(e event, raw json.RawMessage) (reason string) {
 	if !complete {
 		b.leave(raw, string(e.ID), "an attachment without an http or https URL; the rest was taken")
 	}
+	return ""
+}
+
+// profile takes a change of the profile alone.
+func (b *reading) profile(e event) (reason string) {
+	in := b.inbound(e, message.Known)
+	if in.Profile.Empty() {
+		return "a profile that tells nothing"
+	}
+	b.add(in)
 	return ""
 }
 
@@ -223,6 +231,7 @@ var states = map[string]message.ReceiptState{
 	"sent":      "",
 	"delivered": message.Delivered,
 	"read":      message.Read,
+	"opened":    message.Opened,
 	"failed":    message.Failed,
 }
 
@@ -245,10 +254,7 @@ func (b *reading) inbound(e event, kind message.InboundKind) message.Inbound {
 		EventID: string(e.ID),
 		Address: b.address(e),
 		At:      timeOf(e.Time, b.at),
-		Profile: message.Profile{
-			Name:     channels.Clean(e.Conversation.Participant.DisplayName),
-			Language: channels.Clean(e.Conversation.Participant.Language),
-		},
+		Profile: e.Conversation.Participant.Profile.profile(),
 	}
 	if reply := string(e.Conversation.ID); reply != in.Address.Consumer && channels.Name(reply) {
 		in.Reply = reply

@@ -150,7 +150,11 @@ func TestWhatIsNoBatch(t *testing.T) {
 }
 
 func FuzzReceive(f *testing.F) {
-	for _, seeds := range []map[string]channels.Webhook{unusable(), garbage(), {"": inbound(1, "Hello")}} {
+	more := map[string]channels.Webhook{
+		"text": inbound(1, "Hello"), "file": inboundFile(2, "https://f.test/1"), "tap": inboundTap(3, "m/1", "Yes"), "opened": inboundReceipt(4, "out-1", message.Opened),
+		"profile": batch(`{"id":"5","type":"profile","conversation":{"participant":{"id":"u",` + everything + `}}}`),
+	}
+	for _, seeds := range []map[string]channels.Webhook{unusable(), garbage(), more} {
 		for _, w := range seeds {
 			f.Add(w.Body, "v1,aOg0aaG0k61Iguo1/MhZWd9qYl9HABVGZ37MKCp3S4Y=", "evt_0001", "1700000000")
 		}

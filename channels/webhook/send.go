@@ -2,10 +2,10 @@ package webhook
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -23,27 +23,29 @@ const (
 
 // payload is what we post.
 type payload struct {
-	ID           string           `json:"id"`
-	Conversation conversation     `json:"conversation"`
-	Kind         string           `json:"kind"`
-	Text         string           `json:"text,omitempty"`
-	Choices      []message.Choice `json:"choices,omitempty"`
-	Part         int              `json:"part,omitempty"` // from 1, of a text in several parts
-	Parts        int              `json:"parts,omitempty"`
-	Typing       *bool            `json:"typing,omitempty"`
-	MessageIDs   []string         `json:"messageIds,omitempty"`
+	ID           string       `json:"id"`
+	Conversation conversation `json:"conversation"`
+	Kind         string       `json:"kind"`
+	Text         string       `json:"text,omitempty"`
+	Choices      []option     `json:"choices,omitempty"`
+	Blocks       []block      `json:"blocks,omitempty"`
+	Attachment   *attachment  `json:"attachment,omitempty"`
+	Part         int          `json:"part,omitempty"` // from 1, of a text in several parts
+	Parts        int          `json:"parts,omitempty"`
+	Typing       *bool        `json:"typing,omitempty"`
+	MessageIDs   []string     `json:"messageIds,omitempty"`
 }
 
 type conversation struct {
 	ID string `json:"id"`
 }
 
-// Send posts a text, from part Outbound.Done on, or a text with choices. The
-// request's ID, in the body and in webhook-id, is the same whenever the same is
-// sent again, and the other side drops repeats: 5xx is Transient for that reason.
+// Send posts a message, from part Outbound.Done on. The request's ID, in the body
+// and in webhook-id, is the same whenever the same is sent again, and the other side
+// drops repeats: 5xx is Transient for that reason.
 func (a *Adapter) Send(ctx context.Context, out message.Outbound) (channels.Sent, error) {
 	sent := channels.Sent{Parts: max(out.Done, 0)}
-	posts, err := posts(out)
+	posts, err := a.posts(out)
 	if err != nil {
 		return sent, err
 	}
@@ -60,21 +62,33 @@ func (a *Adapter) Send(ctx context.Context, out message.Outbound) (channels.Sent
 	return sent, nil
 }
 
-// posts returns what an outbound message is in the contract's terms. Choices stand
-// with the last part of their text, or are written out where they are too many or
-// there is no text for them to stand with.
-func posts(out message.Outbound) ([]payload, error) {
-	text, choices := channels.Clean(out.Text), out.Choices
-	switch {
-	case out.Kind != message.Text && out.Kind != message.Choices:
-		return nil, fault.New(fault.Rejected, sendOp, "%q is not a message", string(out.Kind))
-	case out.Kind == message.Text:
-		choices = nil
-	case len(choices) > maxChoices, strings.TrimSpace(text) == "":
-		text, choices = channels.Clean(channels.Written(out.Text, choices)), nil
+// posts returns what an outbound message is in the contract's terms. Structured
+// content that the other side does not show becomes what it does.
+func (a *Adapter) posts(out message.Outbound) ([]payload, error) {
+	if out.Kind == message.Rich {
+		out.Kind, out.Text, out.Choices, out.Blocks = channels.Ladder(a.Limits(), out.Text, out.Choices, out.Blocks)
 	}
+	switch out.Kind {
+	case message.Text:
+		return texts(out, out.Text)
+	case message.Choices:
+		return choices(out)
+	case message.Media:
+		return media(out)
+	case message.Rich:
+		return rich(out), nil
+	default:
+		return nil, fault.New(fault.Rejected, sendOp, "%q is not a message", string(out.Kind))
+	}
+}
+
+var errEmpty = errors.New("the text is empty")
+
+// texts is a text in as many parts as it takes.
+func texts(out message.Outbound, text string) ([]payload, error) {
+	text = channels.Clean(text)
 	if strings.TrimSpace(text) == "" {
-		return nil, fault.New(fault.Rejected, sendOp, "the text is empty")
+		return nil, &fault.Error{Class: fault.Rejected, Op: sendOp, Err: errEmpty}
 	}
 	parts := channels.Split(text, maxText)
 	all := make([]payload, len(parts))
@@ -84,19 +98,45 @@ func posts(out message.Outbound) ([]payload, error) {
 			all[i].Part, all[i].Parts = i+1, len(parts)
 		}
 	}
-	if last := &all[len(all)-1]; len(choices) > 0 {
-		last.Kind, last.Choices = "choices", complete(choices)
-	}
 	return all, nil
 }
 
-// complete gives every choice an ID and a title: where one is missing, the other serves.
-func complete(choices []message.Choice) []message.Choice {
-	all := make([]message.Choice, len(choices))
-	for i, c := range choices {
-		all[i] = message.Choice{ID: channels.Clean(cmp.Or(c.ID, c.Title)), Title: channels.Clean(cmp.Or(c.Title, c.ID))}
+// choices stand with the last part of their text, or are written out where they are
+// too many or there is no text for them to stand with.
+func choices(out message.Outbound) ([]payload, error) {
+	if len(out.Choices) > maxChoices || strings.TrimSpace(channels.Clean(out.Text)) == "" {
+		return texts(out, channels.Written(out.Text, out.Choices))
 	}
-	return all
+	all, err := texts(out, out.Text)
+	if err == nil && len(out.Choices) > 0 {
+		last := &all[len(all)-1]
+		last.Kind, last.Choices = "choices", options(out.Choices)
+	}
+	return all, err
+}
+
+// media is a file with its caption. Of a caption too long for one message, the rest
+// follows as text.
+func media(out message.Outbound) ([]payload, error) {
+	if out.Attachment == nil || out.Attachment.URL == "" {
+		return nil, fault.New(fault.Rejected, sendOp, "there is no file")
+	}
+	all, err := texts(out, out.Text)
+	if err != nil { // a file needs no caption
+		all = []payload{{ID: string(out.ID), Conversation: conversationOf(out)}}
+	}
+	all[0].Kind, all[0].Attachment = "media", attachmentOf(*out.Attachment)
+	return all, nil
+}
+
+// rich is structured content. The text with it is for those who do not show a
+// block, and is cut where it is too long: the blocks say all of it.
+func rich(out message.Outbound) []payload {
+	p := payload{ID: string(out.ID), Conversation: conversationOf(out), Kind: "rich", Blocks: blocksOf(out.Blocks)}
+	if parts := channels.Split(channels.Clean(out.Text), maxText); len(parts) > 0 {
+		p.Text = parts[0]
+	}
+	return []payload{p}
 }
 
 func partID(id message.ID, index int) string {

@@ -33,15 +33,36 @@ func newAdapter(t testing.TB, url string, secrets ...string) *Adapter {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
+	for _, rich := range []bool{false, true} {
+		t.Run(fmt.Sprint("rich ", rich), func(t *testing.T) {
+			t.Parallel()
+			conformance(t, rich)
+		})
+	}
+}
+
+func conformance(t *testing.T, rich bool) {
 	channeltest.Run(t, func(t testing.TB, url string, secrets ...string) channels.Adapter {
-		return newAdapter(t, url, secrets...)
+		a, err := New(Config{Channel: "web", URL: url, Secrets: secrets, Rich: rich})
+		require.NoError(t, err)
+		return a
 	}, channeltest.Features{
 		Channel: "web", Consumer: "u-42", Secret: secret, Next: next,
 		Sign: signOther, Unsign: []string{signatureHeader, idHeader, timestampHeader}, Expires: true,
 		Message:  inbound,
+		File:     inboundFile,
+		Tap:      inboundTap,
+		Receipt:  inboundReceipt,
+		Receipts: []message.ReceiptState{message.Delivered, message.Read, message.Opened, message.Failed},
 		Unusable: unusable(),
 		Garbage:  garbage(),
 		Read:     taken,
+		ReadFile: func(r *http.Request) error {
+			if len(r.Header) > 2 { // User-Agent and Accept-Encoding
+				return fmt.Errorf("%d headers", len(r.Header))
+			}
+			return nil
+		},
 		Accept: func(w http.ResponseWriter, n int) {
 			w.WriteHeader(http.StatusAccepted)
 			fmt.Fprintf(w, `{"messageId":%q}`, ref(n))
@@ -80,6 +101,19 @@ func inbound(n int, text string) channels.Webhook {
 		"conversation":{"id":"c-77","participant":{"id":"u-42","displayName":"Ada"}},"message":{"id":"m-%d","text":%s}}`, n, n, words))
 }
 
+func inboundFile(n int, url string) channels.Webhook {
+	return batch(fmt.Sprintf(`{"id":"evt-%d","type":"message",%s,"message":{"id":"m-%d","text":"Look",
+		"attachments":[{"kind":"image","mime":"image/png","name":"cat.png","size":81234,"url":%q,"expires":"2026-11-20T10:15:27Z"}]}}`, n, from, n, url))
+}
+
+func inboundTap(n int, id, title string) channels.Webhook {
+	return batch(fmt.Sprintf(`{"id":"evt-%d","type":"reply",%s,"message":{"id":"m-%d","choice":{"id":%q,"title":%q}}}`, n, from, n, id, title))
+}
+
+func inboundReceipt(n int, ref string, state message.ReceiptState) channels.Webhook {
+	return batch(fmt.Sprintf(`{"id":"evt-%d","type":"status",%s,"status":{"messageId":%q,"state":%q,"code":"E7"}}`, n, from, ref, state))
+}
+
 const from = `"conversation":{"id":"c-77","participant":{"id":"u-42"}}`
 
 func unusable() map[string]channels.Webhook {
@@ -103,6 +137,8 @@ func unusable() map[string]channels.Webhook {
 		"a status without a message": batch(`{"id":"1","type":"status",` + from + `,"status":{"state":"read"}}`),
 		"a status of no state":       batch(`{"id":"1","type":"status",` + from + `,"status":{"messageId":"m","state":"eaten"}}`),
 		"a failure of nobody":        batch(`{"id":"1","type":"status","status":{"messageId":"m","state":"failed"}}`),
+		"a profile of nobody":        batch(`{"id":"1","type":"profile","conversation":{"participant":{"displayName":"Ada"}}}`),
+		"a profile of nothing":       batch(`{"id":"1","type":"profile",` + from + `}`),
 	}
 }
 
@@ -115,6 +151,10 @@ func garbage() map[string]channels.Webhook {
 		"no events at all":     batch(),
 		"times of all kinds": batch(`{"id":1,"time":"9999-12-31T23:59:59-23:59","type":"close",`+from+`}`,
 			`{"id":2,"time":"0000-01-01T00:00:00+23:00","type":"close",`+from+`}`, `{"id":3,"time":5e300,"type":"close",`+from+`}`),
+		"profiles of all kinds": batch(
+			`{"id":1,"type":"profile","conversation":{"participant":{"id":"u","displayName":[],"age":{"age":"x","day":-3},"customer":[1],"contacts":{"email":"a"}}}}`,
+			`{"id":2,"type":"profile","conversation":{"participant":{"id":"u","phone":15550100200,"customer":{"balance":1e999,"lastPayment":"2026-02-31","registration":7}}}}`,
+			`{"id":3,"type":"profile","conversation":{"participant":null}}`, `{"id":4,"type":"profile","conversation":{"participant":[]}}`),
 		"numbers of all kinds": batch(`{"id":-1e999,"type":"message",` + from + `,"message":{"id":12345678901234567890,"text":"x","attachments":[{"url":"http://x","size":-1e300}]}}`),
 	}
 }
@@ -125,9 +165,37 @@ type received struct {
 	Conversation struct{ ID string }
 	Kind, Text   string
 	Choices      []struct{ ID, Title string }
-	Part, Parts  int
-	Typing       *bool
-	MessageIDs   []string
+	Attachment   *struct {
+		Kind, MIME, Name, URL string
+		Size                  int64
+	}
+	Blocks      []shown
+	Part, Parts int
+	Typing      *bool
+	MessageIDs  []string
+}
+
+// shown is the other side's idea of a block.
+type shown struct {
+	Kind, Text, Value, URL string
+	Latitude, Longitude    *float64
+	Choice                 *struct{ ID, Title string }
+	Blocks                 []shown
+}
+
+// words is what the other side shows of a block.
+func (s shown) words() string {
+	text := s.Text + "\n" + s.Value + "\n" + s.URL
+	if s.Latitude != nil && s.Longitude != nil {
+		text += fmt.Sprint("\n", *s.Latitude, ",", *s.Longitude)
+	}
+	if s.Choice != nil {
+		text += "\n" + s.Choice.Title
+	}
+	for _, inside := range s.Blocks {
+		text += "\n" + inside.words()
+	}
+	return text
 }
 
 // taken is what the other side would check of a request.
@@ -150,18 +218,28 @@ func taken(r *http.Request, body []byte) (channeltest.Request, error) {
 		return channeltest.Request{}, errors.New("content type")
 	case got.ID == "" || got.ID != r.Header.Get("webhook-id"):
 		return channeltest.Request{}, errors.New("the ID of the message is not that of the request")
-	case len(got.Choices) > 13:
+	case len(got.Choices) > 24:
 		return channeltest.Request{}, errors.New("too many choices")
+	case (got.Kind == "media") != (got.Attachment != nil), (got.Kind == "rich") != (len(got.Blocks) > 0):
+		return channeltest.Request{}, errors.New("a file or blocks that are none")
+	case got.Attachment != nil && (got.Attachment.Kind == "" || got.Attachment.URL == ""):
+		return channeltest.Request{}, errors.New("an incomplete attachment")
 	case (got.Kind == "text" || got.Kind == "choices") && got.Text == "", (got.Kind == "choices") != (len(got.Choices) > 0):
 		return channeltest.Request{}, errors.New("a message without a text, or choices that are none")
 	case got.Kind == "typing" && got.Typing == nil, got.Kind == "read" && len(got.MessageIDs) != 2:
 		return channeltest.Request{}, errors.New("an incomplete mark")
 	}
-	text := got.Text
+	req := channeltest.Request{Key: got.ID, To: got.Conversation.ID, Text: got.Text}
 	for _, c := range got.Choices {
-		text += "\n" + c.Title
+		req.Text += "\n" + c.Title
 	}
-	return channeltest.Request{Key: got.ID, To: got.Conversation.ID, Text: text}, nil
+	for _, b := range got.Blocks {
+		req.Text += "\n" + b.words()
+	}
+	if got.Attachment != nil {
+		req.Media = got.Attachment.URL
+	}
+	return req, nil
 }
 
 func refusals() []channeltest.Refusal {
@@ -208,22 +286,4 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 			require.NotContains(t, err.Error(), bad)
 		}
 	}
-}
-
-func TestIDOfAPart(t *testing.T) {
-	t.Parallel()
-	all, err := posts(message.Outbound{Kind: message.Choices, ID: "x", Text: strings.Repeat("word ", 3000), Choices: []message.Choice{{ID: "1", Title: "One"}}})
-	require.NoError(t, err)
-	require.Len(t, all, 2)
-	require.Equal(t, "x", all[0].ID)
-	require.Equal(t, "x-2", all[1].ID)
-	require.Equal(t, "text", all[0].Kind)
-	require.Equal(t, "choices", all[1].Kind)
-}
-
-func TestChoicesAreComplete(t *testing.T) {
-	t.Parallel()
-	all, err := posts(message.Outbound{Kind: message.Choices, ID: "x", Text: "Which?", Choices: []message.Choice{{ID: "tea"}, {Title: "Coffee"}}})
-	require.NoError(t, err)
-	require.Equal(t, []message.Choice{{ID: "tea", Title: "tea"}, {ID: "Coffee", Title: "Coffee"}}, all[0].Choices)
 }
