@@ -1,12 +1,14 @@
 // Package liveperson is the client of the Conversational Cloud's Connector API:
-// it looks up domains, holds tokens, opens and closes conversations, publishes
-// what consumers say, and reads the notifications that come back.
+// it looks up domains, holds tokens, asks which campaign a conversation belongs to,
+// opens and closes conversations, publishes what consumers say, carries files to
+// and from the cloud's store, and reads the notifications that come back.
 //
 // It judges every failure once, into the classes of package fault, and retries
-// only what a fresh token can mend; patience is its callers'. Tokens and secrets
-// never leave it, and neither they nor anything a consumer or an agent wrote
-// appear in its errors and logs. It stays out of storage, of Temporal, of channels
-// and of what a conversation should do next.
+// only what a fresh token, address or domain can mend; patience is its callers'. An
+// account that has not answered for a while fails at once, and is tried now and
+// then. Tokens and secrets never leave it, and neither they nor anything a consumer
+// or an agent wrote appear in its errors and logs. It stays out of storage, of
+// Temporal, of channels and of what a conversation should do next.
 //
 // Sources: developers.liveperson.com, connector-api-send-api-*, connector-api-webhooks-*,
 // agent-domain-domain-api; single facts are sourced where they are used.

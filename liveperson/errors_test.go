@@ -100,11 +100,14 @@ func TestEveryDocumentedError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			patience := 5 * time.Second
-			if name == "no answer in time" {
+			patience, late := 5*time.Second, name == "no answer in time"
+			if late {
 				patience = 2 * time.Second
 			}
 			for call, how := range calls {
+				if late && call != "open" && call != "publish" && call != "close" {
+					continue // they would only wait as long again
+				}
 				t.Run(call, func(t *testing.T) {
 					t.Parallel()
 					cloud := newCloud(t)

@@ -58,16 +58,25 @@ func onlyPublic(_, address string, _ syscall.RawConn) error {
 
 // shared are addresses that are global to look at and are not.
 //
-// Sources: RFC 6598 (carrier-grade NAT), RFC 6890 (special purposes), RFC 6052 and
-// RFC 3056 (IPv4 within IPv6).
+// Sources: RFC 6598 (carrier-grade NAT), RFC 6890 (special purposes), RFC 8215,
+// RFC 3056 and RFC 4380 (IPv4 within IPv6).
 var shared = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/32"),
 }
+
+// nat64 is how a network without IPv4 reaches it: the address is at its end.
+//
+// Source: RFC 6052.
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
 func public(a netip.Addr) bool {
 	a = a.Unmap()
+	if nat64.Contains(a) {
+		b := a.As16()
+		a = netip.AddrFrom4([4]byte(b[12:]))
+	}
 	if !a.IsGlobalUnicast() || a.IsPrivate() {
 		return false
 	}
