@@ -40,13 +40,22 @@ func TestLogsHoldNoTokensAndNoWords(t *testing.T) {
 	require.NoError(t, publish(t.Context(), client))
 	cloud.reissue("sms/+15550100200")
 	require.NoError(t, publish(t.Context(), client))
+	cloud.next(swift, says(401, consumersWords))
+	require.NoError(t, uploads(t.Context(), client))
+	_, err := engages(client, t)
+	require.NoError(t, err)
+	cloud.next(smt, says(500, consumersWords))
+	_, err = engages(client, t)
+	require.NoError(t, err)
 	cloud.pass(55 * time.Minute)
 	cloud.next(sentinel, says(500, consumersWords))
 	require.NoError(t, publish(t.Context(), client))
 	require.Eventually(t, func() bool { return bytes.Contains([]byte(logs.String()), []byte("renewal failed")) }, 5*time.Second, time.Millisecond)
 	require.Contains(t, logs.String(), "app token was refused")
 	require.Contains(t, logs.String(), "consumer token was refused")
-	for _, s := range []string{"words", "15550100200", "Mira", secret, "eyJ"} {
+	require.Contains(t, logs.String(), "address of a file did not serve")
+	require.Contains(t, logs.String(), "a known one stands in")
+	for _, s := range []string{"words", "15550100200", "Mira", secret, "eyJ", "temp_url", "AUTH_async"} {
 		require.NotContains(t, logs.String(), s)
 	}
 }
