@@ -22,6 +22,7 @@ const (
 	classHTTP         = "http"
 	classSwift        = "swift"
 	classMonitoring   = "monitoring"
+	classMedia        = "media" // files of the channels' providers
 )
 
 // maxRequest is how large a request to a far side may be.
@@ -210,7 +211,7 @@ func faulty(class string, r *Rule) reply {
 func faultBody(class string, status, after int) any {
 	text := http.StatusText(status)
 	switch class {
-	case classSwift:
+	case classSwift, classMedia:
 		return text
 	case classTwilio:
 		code := map[int]int{http.StatusTooManyRequests: 20429, http.StatusUnauthorized: 20003}[status]

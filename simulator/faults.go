@@ -66,7 +66,7 @@ const (
 
 var (
 	ruleActs    = []string{doThrottle, doFailBefore, doFailAfter, doDropBefore, doDropAfter, doHangBefore, doHangAfter, doDelay, doExpire, doRejectJWS, doWarmUp}
-	ruleClasses = []string{"", classDomain, classToken, classConsumer, classConversation, classSend, classTwilio, classHTTP, classSwift, classMonitoring, classLogin, classInstall}
+	ruleClasses = []string{"", classDomain, classToken, classConsumer, classConversation, classSend, classTwilio, classHTTP, classSwift, classMonitoring, classMedia, classLogin, classInstall}
 )
 
 // decision is what the faults have in mind for one request.

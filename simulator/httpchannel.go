@@ -1,10 +1,10 @@
 package simulator
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -26,11 +26,15 @@ type outbound struct {
 	Conversation *struct {
 		ID string `json:"id"`
 	} `json:"conversation"`
-	Kind       string       `json:"kind"`
-	Text       string       `json:"text"`
-	Choices    []choiceView `json:"choices"`
-	Typing     *bool        `json:"typing"`
-	MessageIDs []string     `json:"messageIds"`
+	Kind       string         `json:"kind"`
+	Text       string         `json:"text"`
+	Choices    []choiceView   `json:"choices"`
+	Blocks     []webBlock     `json:"blocks"`
+	Attachment *webAttachment `json:"attachment"`
+	Part       int            `json:"part"`
+	Parts      int            `json:"parts"`
+	Typing     *bool          `json:"typing"`
+	MessageIDs []string       `json:"messageIds"`
 }
 
 // httpReceive is POST /provider/http/{channel}.
@@ -45,7 +49,9 @@ func (s *Simulator) httpReceive(c *call) reply {
 		return ch.refused(nil, httpError(http.StatusUnauthorized, "signature", "auth", err.Error()))
 	}
 	var in outbound
-	if !isObject(c.body) || json.Unmarshal(c.body, &in) != nil {
+	strict := json.NewDecoder(bytes.NewReader(c.body))
+	strict.DisallowUnknownFields()
+	if !isObject(c.body) || strict.Decode(&in) != nil {
 		return ch.refused(nil, permanent("body must be an object of the documented shape"))
 	}
 	if bad := in.check(); bad != nil {
@@ -75,8 +81,8 @@ func (o *outbound) check() *reply {
 		if o.Text == "" {
 			return permanent("text must not be empty")
 		}
-		if o.Kind == "choices" && (len(o.Choices) == 0 || slices.ContainsFunc(o.Choices, func(c choiceView) bool { return c.ID == "" || c.Title == "" })) {
-			return permanent("choices need an id and a title each")
+		if o.Kind == "choices" {
+			return checkChoices(o.Choices)
 		}
 	case "typing":
 		if o.Typing == nil {
@@ -86,7 +92,10 @@ func (o *outbound) check() *reply {
 		if len(o.MessageIDs) == 0 {
 			return permanent("messageIds must not be empty")
 		}
-	case "media", "cards":
+	case "media":
+		return o.checkMedia()
+	case "rich":
+		return o.checkRich()
 	default:
 		return permanent("unknown kind")
 	}
@@ -135,9 +144,25 @@ func (ch *channel) apply(p *phone, in *outbound, raw []byte) map[string]string {
 		return map[string]string{}
 	}
 	m := &phoneMessage{id: newID("out-"), out: true, kind: in.Kind, text: in.Text, choices: in.Choices, status: "sent", ref: in.ID, raw: raw}
+	if a := in.Attachment; a != nil {
+		m.media = []phoneMedia{{URL: a.URL, MIME: a.MIME, Name: a.Name, Size: a.Size}}
+	}
 	p.add(m)
-	ch.sim.receipt(p, m)
+	if m.media != nil && ch.sim.settings.Load().FetchMedia {
+		ch.sim.soon(0, func() { ch.sim.fetched(p, m) })
+	} else {
+		ch.sim.receipt(p, m)
+	}
 	return map[string]string{"messageId": m.id}
+}
+
+// fetched gets a message's file, and reports the message as failed without it.
+func (s *Simulator) fetched(p *phone, m *phoneMessage) {
+	if s.fetchAll(p, m, func(string) int64 { return longestFile }) != nil {
+		s.status(p, m, "failed", "media")
+		return
+	}
+	s.receipt(p, m)
 }
 
 // receipt reports what became of a message on the http channel.
@@ -184,9 +209,12 @@ func (p *phone) event(kind, id string) map[string]any {
 	if id == "" {
 		id = newID("evt-")
 	}
-	who := map[string]string{"id": p.consumer}
+	who := map[string]any{"id": p.consumer}
 	if p.name != "" {
 		who["displayName"] = p.name
+	}
+	for name, v := range p.profile {
+		who[name] = v
 	}
 	return map[string]any{
 		"id": id, "type": kind, "time": stamp(p.channel.sim.now()),
@@ -231,8 +259,9 @@ func (s *Simulator) capabilities(r *http.Request) (any, error) {
 		return nil, unknown("no such channel")
 	}
 	return map[string]any{
-		"kinds": []string{"text", "choices", "typing", "read"}, "text": map[string]any{"max": 4000, "unit": "characters"},
-		"choices": 10, "receipts": true, "typing": true,
+		"kinds": []string{"text", "choices", "media", "rich", "typing", "read"}, "text": map[string]any{"max": 8000, "unit": "characters"},
+		"choices": 24, "media": map[string]any{"max": longestFile, "mime": []string{"image/", "audio/", "video/", "application/", "text/"}},
+		"receipts": true, "typing": true,
 	}, nil
 }
 

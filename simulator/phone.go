@@ -57,7 +57,8 @@ type phone struct {
 	counters     PhoneCounters
 	texts        map[string]int
 	lastAt       time.Time
-	wrote        string // the last text of the consumer
+	wrote        string                     // the last text of the consumer
+	profile      map[string]json.RawMessage // told with every event of the http channel
 }
 
 // phoneMessage is one message on a phone, in either direction.
@@ -75,6 +76,7 @@ type phoneMessage struct {
 	ref     string
 	repeats int
 	raw     json.RawMessage
+	media   []phoneMedia
 }
 
 type choiceView struct {
@@ -102,6 +104,8 @@ type PhoneView struct {
 	Delivery     string         `json:"delivery"`
 	Counters     PhoneCounters  `json:"counters"`
 	Thread       []PhoneMessage `json:"thread"`
+
+	Profile map[string]json.RawMessage `json:"profile"`
 }
 
 // PhoneMessage is what is shown of a message.
@@ -118,6 +122,18 @@ type PhoneMessage struct {
 	Ref       string          `json:"ref"`
 	Repeats   int             `json:"repeats"`
 	Raw       json.RawMessage `json:"raw"`
+	Media     []PhoneMedia    `json:"media"`
+}
+
+// PhoneMedia is what is shown of a file on a phone.
+type PhoneMedia struct {
+	URL   string `json:"url"`
+	MIME  string `json:"mime"`
+	Name  string `json:"name"`
+	Size  int64  `json:"size"`
+	Sum   string `json:"sum"`   // SHA-256; "" while it was not fetched
+	Error string `json:"error"` // why it was not fetched
+	Show  string `json:"show"`  // where this server shows it
 }
 
 // PhoneCounters count what happened to one phone.
@@ -224,7 +240,7 @@ func (p *phone) add(m *phoneMessage) {
 	}
 	if !p.channel.sim.settings.Load().Transcripts {
 		p.thread = nil // only the last one is kept
-	} else if m.out && m.kind != "system" {
+	} else if m.out && m.kind != "system" && m.text != "" {
 		p.texts[m.text]++
 	}
 	p.thread = append(p.thread, m)
@@ -261,7 +277,7 @@ func (p *phone) summary() PhoneSummary {
 }
 
 func (p *phone) view() PhoneView {
-	v := PhoneView{PhoneSummary: p.summary(), Conversation: p.conversation, Delivery: p.delivery, Counters: p.counters, Thread: []PhoneMessage{}}
+	v := PhoneView{PhoneSummary: p.summary(), Conversation: p.conversation, Delivery: p.delivery, Counters: p.counters, Thread: []PhoneMessage{}, Profile: p.profile}
 	v.Counters.DoubledTexts = doubled(p.texts)
 	for _, m := range p.thread {
 		v.Thread = append(v.Thread, m.view())
@@ -276,6 +292,14 @@ func (m *phoneMessage) view() PhoneMessage {
 	}
 	if m.out {
 		v.Direction = "out"
+	}
+	v.Media = []PhoneMedia{}
+	for _, f := range m.media {
+		shown := PhoneMedia{URL: f.URL, MIME: f.MIME, Name: f.Name, Size: f.Size, Sum: f.Sum, Error: f.Error}
+		if f.File != "" {
+			shown.Show = "/sim/files/" + f.File
+		}
+		v.Media = append(v.Media, shown)
 	}
 	return v
 }

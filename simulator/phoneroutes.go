@@ -2,7 +2,9 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -34,6 +36,12 @@ type gesture struct {
 	Code         string   `json:"code"`
 	Delivery     string   `json:"delivery"`
 	Conversation string   `json:"conversation"`
+
+	Attachments []attachment               `json:"attachments"`
+	Profile     map[string]json.RawMessage `json:"profile"`
+
+	base  string // of this server, for the files' URLs
+	media []phoneMedia
 }
 
 func (s *Simulator) phoneRoutes(m *http.ServeMux) {
@@ -44,6 +52,7 @@ func (s *Simulator) phoneRoutes(m *http.ServeMux) {
 	for name, f := range map[string]func(*Simulator, *channel, string, gesture) (any, error){
 		"text": (*Simulator).phoneText, "choice": (*Simulator).phoneChoice, "typing": (*Simulator).phoneTyping,
 		"read": (*Simulator).phoneRead, "status": (*Simulator).phoneStatus, "close": (*Simulator).phoneClose,
+		"profile": (*Simulator).phoneProfile,
 	} {
 		m.HandleFunc("POST /sim/phones/{channel}/{consumer}/"+name, handle(s.onPhone(f)))
 	}
@@ -81,6 +90,7 @@ func (s *Simulator) onPhone(f func(*Simulator, *channel, string, gesture) (any, 
 		if err := read(r, &g); err != nil {
 			return nil, err
 		}
+		g.base = base(r)
 		return f(s, c, consumer, g)
 	}
 }
@@ -110,6 +120,9 @@ func (s *Simulator) setPhone(c *channel, consumer string, g gesture) (any, error
 	if g.Delivery != "" {
 		p.delivery, p.code = g.Delivery, g.Code
 	}
+	if g.Profile != nil {
+		p.profile = g.Profile
+	}
 	if g.Conversation != "" {
 		p.conversation = g.Conversation
 		c.threads[g.Conversation] = p
@@ -121,10 +134,24 @@ func (s *Simulator) setPhone(c *channel, consumer string, g gesture) (any, error
 // phoneText writes a text. Under an eventId or messageId that was used before it is
 // a duplicate, which the phone shows once.
 func (s *Simulator) phoneText(c *channel, consumer string, g gesture) (any, error) {
-	if g.Text == "" {
+	if g.Text == "" && len(g.Attachments) == 0 {
 		return nil, badRequest("text must not be empty")
 	}
-	return s.write(c, consumer, g, "message", func(m map[string]any) { m["text"] = g.Text })
+	return s.write(c, consumer, g, "message", func(m map[string]any) {
+		if g.Text != "" {
+			m["text"] = g.Text
+		}
+	})
+}
+
+// phoneProfile tells Parley of a changed profile, alone.
+func (s *Simulator) phoneProfile(c *channel, consumer string, g gesture) (any, error) {
+	if c.cfg.Kind == kindHTTP && g.Profile != nil {
+		c.mu.Lock()
+		c.phone(consumer).profile = g.Profile
+		c.mu.Unlock()
+	}
+	return s.sendsEvent(c, consumer, "profile", g, func(map[string]any) {})
 }
 
 func (s *Simulator) phoneChoice(c *channel, consumer string, g gesture) (any, error) {
@@ -142,7 +169,16 @@ func (s *Simulator) phoneChoice(c *channel, consumer string, g gesture) (any, er
 // write sends a message of the consumer's to Parley.
 func (s *Simulator) write(c *channel, consumer string, g gesture, kind string, fill func(map[string]any)) (any, error) {
 	if c.cfg.Kind == kindTwilio {
-		return s.writeSMS(c, consumer, g), nil
+		return s.writeSMS(c, consumer, g)
+	}
+	files := []map[string]any{}
+	for _, a := range g.Attachments {
+		m, err := s.put(a, "f-", g.base+"/provider/files/")
+		if err != nil {
+			return nil, err
+		}
+		g.media = append(g.media, m)
+		files = append(files, map[string]any{"kind": cmp.Or(a.Kind, kindOfFile(m.MIME)), "mime": m.MIME, "name": m.Name, "size": m.Size, "url": m.URL})
 	}
 	if g.MessageID == "" {
 		g.MessageID = newID("m-")
@@ -152,6 +188,9 @@ func (s *Simulator) write(c *channel, consumer string, g gesture, kind string, f
 	e := p.event(kind, g.EventID)
 	msg := map[string]any{"id": g.MessageID}
 	fill(msg)
+	if len(files) > 0 {
+		msg["attachments"] = files
+	}
 	e["message"] = msg
 	c.mu.Unlock()
 	out := s.postEvents(c, kind, e["id"].(string), []map[string]any{e}, g.Retry)
@@ -160,23 +199,38 @@ func (s *Simulator) write(c *channel, consumer string, g gesture, kind string, f
 	return out, nil
 }
 
-// writeSMS sends an SMS as Twilio passes one on.
-func (s *Simulator) writeSMS(c *channel, consumer string, g gesture) posted {
+// writeSMS sends an SMS, or an MMS, as Twilio passes one on.
+func (s *Simulator) writeSMS(c *channel, consumer string, g gesture) (any, error) {
+	prefix, summary := "SM", "SMS ← phone"
+	if len(g.Attachments) > 0 {
+		prefix, summary = "MM", "MMS ← phone"
+	}
 	if g.EventID == "" {
-		g.EventID = newID("SM")
+		g.EventID = newID(prefix)
 	}
 	g.MessageID = g.EventID
+	form := url.Values{
+		"MessageSid": {g.EventID}, "SmsSid": {g.EventID}, "SmsMessageSid": {g.EventID}, "AccountSid": {c.cfg.AccountSID}, "ApiVersion": {"2010-04-01"},
+		"From": {consumer}, "To": {c.cfg.From}, "Body": {g.Text}, "NumSegments": {number(max(segments(g.Text), 1))},
+		"NumMedia": {number(len(g.Attachments))}, "SmsStatus": {"received"},
+	}
+	at := g.base + "/2010-04-01/Accounts/" + c.cfg.AccountSID + "/Messages/" + g.EventID + "/Media/"
+	for i, a := range g.Attachments {
+		m, err := s.put(a, "ME", at)
+		if err != nil {
+			return nil, err
+		}
+		g.media = append(g.media, m)
+		form.Set("MediaUrl"+number(i), m.URL)
+		form.Set("MediaContentType"+number(i), m.MIME)
+	}
 	c.mu.Lock()
 	p, m := c.wrote(consumer, g)
 	c.mu.Unlock()
-	form := url.Values{
-		"MessageSid": {g.EventID}, "SmsSid": {g.EventID}, "SmsMessageSid": {g.EventID}, "AccountSid": {c.cfg.AccountSID}, "ApiVersion": {"2010-04-01"},
-		"From": {consumer}, "To": {c.cfg.From}, "Body": {g.Text}, "NumSegments": {number(segments(g.Text))}, "NumMedia": {"0"}, "SmsStatus": {"received"},
-	}
-	d, attempts := s.twilioPost(c, "sms", "SMS ← phone", s.publicURL()+channelRoute(c), form, "", g.Retry)
+	d, attempts := s.twilioPost(c, "sms", summary, s.publicURL()+channelRoute(c), form, "", g.Retry)
 	out := posted{EventID: g.EventID, MessageID: g.EventID, Status: d.Status, Attempts: attempts, Ms: d.Ms, Error: d.Error}
 	s.acknowledged(p, m, out)
-	return out
+	return out, nil
 }
 
 // wrote shows a message on the consumer's own phone. The channel is locked.
@@ -188,9 +242,12 @@ func (c *channel) wrote(consumer string, g gesture) (*phone, *phoneMessage) {
 	if m := p.byID[g.MessageID]; m != nil {
 		return p, m
 	}
-	m := &phoneMessage{id: g.MessageID, kind: "text", text: g.Text, status: "posting", ref: g.EventID}
-	if g.Title != "" {
+	m := &phoneMessage{id: g.MessageID, kind: "text", text: g.Text, status: "posting", ref: g.EventID, media: g.media}
+	switch {
+	case g.Title != "":
 		m.kind = "choice"
+	case len(g.media) > 0:
+		m.kind = "media"
 	}
 	p.add(m)
 	if c.cfg.Kind == kindTwilio && c.sim.settings.Load().SMSOptOut {

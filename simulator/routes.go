@@ -25,6 +25,9 @@ func (s *Simulator) routes() *http.ServeMux {
 	far("GET /v1/{container}/{site}/{name}", classSwift, s.swift)
 	far("POST /api/account/{site}/app/{install}/engagement", classMonitoring, s.engagement)
 	far("POST /2010-04-01/Accounts/{sid}/Messages.json", classTwilio, s.twilioCreate)
+	far("GET /2010-04-01/Accounts/{sid}/Messages/{message}/Media/{media}", classMedia, s.mmsFile)
+	far("GET /provider/media/{id}", classMedia, s.providerMedia)
+	far("GET /provider/files/{id}", classMedia, s.webFile)
 	far("POST /provider/http/{channel}", classHTTP, s.httpReceive)
 	m.HandleFunc("GET /provider/http/{channel}/.capabilities", handle(s.capabilities))
 

@@ -134,6 +134,8 @@ type (
 		Thread       []savedMessage `json:"thread"`
 		Counters     PhoneCounters  `json:"counters"`
 		Texts        map[string]int `json:"texts"`
+
+		Profile map[string]json.RawMessage `json:"profile,omitempty"`
 	}
 	savedMessage struct {
 		ID      string          `json:"id"`
@@ -148,6 +150,7 @@ type (
 		Ref     string          `json:"ref,omitempty"`
 		Repeats int             `json:"repeats,omitempty"`
 		Raw     json.RawMessage `json:"raw,omitempty"`
+		Media   []phoneMedia    `json:"media,omitempty"`
 	}
 	savedAnswered struct {
 		Body   [32]byte          `json:"body"`

@@ -184,13 +184,13 @@ func (c *channel) saved() savedChannel {
 	for _, p := range c.phones {
 		sp := savedPhone{
 			Consumer: p.consumer, Name: p.name, Conversation: p.conversation, Delivery: p.delivery, Code: p.code, OptedOut: p.optedOut,
-			LastAt: p.lastAt, Counters: p.counters, Texts: map[string]int{},
+			LastAt: p.lastAt, Counters: p.counters, Texts: map[string]int{}, Profile: p.profile,
 		}
 		for text, n := range p.texts {
 			sp.Texts[text] = n
 		}
 		for _, m := range p.thread {
-			sp.Thread = append(sp.Thread, savedMessage{m.id, m.out, m.kind, m.text, m.choices, m.at, m.status, m.code, m.read, m.ref, m.repeats, m.raw})
+			sp.Thread = append(sp.Thread, savedMessage{m.id, m.out, m.kind, m.text, m.choices, m.at, m.status, m.code, m.read, m.ref, m.repeats, m.raw, m.media})
 		}
 		out.Phones = append(out.Phones, sp)
 	}
@@ -208,13 +208,13 @@ func (c *channel) restore(in savedChannel) {
 	for _, sp := range in.Phones {
 		p := c.phone(sp.Consumer)
 		p.name, p.conversation, p.delivery, p.code, p.optedOut = sp.Name, sp.Conversation, sp.Delivery, sp.Code, sp.OptedOut
-		p.lastAt, p.counters = sp.LastAt, sp.Counters
+		p.lastAt, p.counters, p.profile = sp.LastAt, sp.Counters, sp.Profile
 		c.threads[p.conversation] = p
 		for text, n := range sp.Texts {
 			p.texts[text] = n
 		}
 		for _, s := range sp.Thread {
-			m := &phoneMessage{p, s.ID, s.Out, s.Kind, s.Text, s.Choices, s.At, s.Status, s.Code, s.Read, s.Ref, s.Repeats, s.Raw}
+			m := &phoneMessage{p, s.ID, s.Out, s.Kind, s.Text, s.Choices, s.At, s.Status, s.Code, s.Read, s.Ref, s.Repeats, s.Raw, s.Media}
 			p.thread, p.byID[m.id] = append(p.thread, m), m
 			if m.out {
 				c.outs[m.id] = m

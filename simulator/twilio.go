@@ -53,13 +53,24 @@ func (s *Simulator) twilioCreate(c *call) reply {
 		return ch.refused(p, twilioError(http.StatusBadRequest, 21610, "Attempt to send to unsubscribed recipient"))
 	}
 	m := &phoneMessage{id: newID("SM"), out: true, kind: "text", text: form.Get("Body"), status: "queued", ref: reference(form)}
+	for _, link := range form["MediaUrl"] {
+		m.kind = "media"
+		m.media = append(m.media, phoneMedia{URL: link})
+	}
 	p.add(m)
 	c.seen.summary = "SMS → phone"
-	s.follow(p, m, form.Get("StatusCallback"), "sent")
+	if m.media != nil {
+		c.seen.summary = "MMS → phone"
+	}
+	if m.media != nil && s.settings.Load().FetchMedia {
+		s.soon(0, func() { s.followMMS(p, m, form.Get("StatusCallback")) })
+	} else {
+		s.follow(p, m, form.Get("StatusCallback"), "sent")
+	}
 	at := m.at.UTC().Format(time.RFC1123Z)
 	return reply{status: http.StatusCreated, body: map[string]any{
 		"sid": m.id, "account_sid": ch.cfg.AccountSID, "api_version": "2010-04-01", "body": m.text, "from": ch.cfg.From, "to": to,
-		"status": "queued", "direction": "outbound-api", "num_segments": number(segments(m.text)), "num_media": "0", "price": nil,
+		"status": "queued", "direction": "outbound-api", "num_segments": number(segments(m.text)), "num_media": number(len(m.media)), "price": nil,
 		"error_code": nil, "error_message": nil, "messaging_service_sid": nil, "date_created": at, "date_updated": at, "date_sent": nil,
 		"uri": "/2010-04-01/Accounts/" + ch.cfg.AccountSID + "/Messages/" + m.id + ".json",
 	}}
@@ -110,10 +121,16 @@ func (s *Simulator) twilioForm(c *call) (*channel, url.Values, *reply) {
 		return ch, nil, twilioError(http.StatusBadRequest, 21603, "A 'From' phone number is required.")
 	case i < 0:
 		return ch, nil, twilioError(http.StatusBadRequest, 21606, "The 'From' phone number is not a valid message-capable number for this account.")
-	case text == "":
+	case text == "" && len(form["MediaUrl"]) == 0:
 		return ch, nil, twilioError(http.StatusBadRequest, 21602, "Message body is required.")
 	case utf8.RuneCountInString(text) > longestSMS:
 		return ch, nil, twilioError(http.StatusBadRequest, 21617, "The concatenated message body exceeds the 1600 character limit")
+	}
+	if len(form["MediaUrl"]) > 10 {
+		return ch, nil, twilioError(http.StatusBadRequest, 21623, "Number of media files exceeds allowed limit")
+	}
+	if slices.ContainsFunc(form["MediaUrl"], func(link string) bool { return !webURL(link) }) {
+		return ch, nil, twilioError(http.StatusBadRequest, 21620, "Invalid media URL(s)")
 	}
 	if cb := form.Get("StatusCallback"); cb != "" {
 		if u, err := url.Parse(cb); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -177,6 +194,23 @@ func (s *Simulator) follow(p *phone, m *phoneMessage, callback, next string) {
 			s.follow(p, m, callback, "delivered")
 		}
 	})
+}
+
+// followMMS fetches the files first: without them the message fails.
+func (s *Simulator) followMMS(p *phone, m *phoneMessage, callback string) {
+	err := s.fetchAll(p, m, mmsBound)
+	if err == nil {
+		s.follow(p, m, callback, "sent")
+		return
+	}
+	ch, code := p.channel, mmsCode(err)
+	ch.mu.Lock()
+	m.status, m.code = "failed", code
+	p.show(m)
+	ch.mu.Unlock()
+	if s.settings.Load().SMSStatus && callback != "" {
+		s.callBack(ch, p.consumer, m.id, "failed", code, callback)
+	}
 }
 
 // callBack posts one status to a StatusCallback.
