@@ -12,6 +12,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,13 @@ type Cloud interface {
 	ConsumerID(ctx context.Context, consumer string) (string, error)
 	Open(context.Context, liveperson.Open) (liveperson.Opened, error)
 	Publish(context.Context, liveperson.Publish) (liveperson.Published, error)
+	Upload(context.Context, liveperson.Upload) (path string, err error)
+	PublishFile(context.Context, liveperson.PublishFile) (liveperson.Published, error)
+	Download(context.Context, liveperson.Download) (liveperson.Downloaded, error)
 	Accept(context.Context, liveperson.Accept) (liveperson.Published, error)
+	SetProfile(context.Context, liveperson.SetProfile) error
+	Urge(context.Context, liveperson.Urge) error
+	Engagement(context.Context, liveperson.Engagement) (liveperson.Campaign, error)
 	Close(context.Context, liveperson.Close) error
 	Rate(context.Context, liveperson.Rate) error
 }
@@ -45,6 +52,13 @@ type Store interface {
 	// Echo looks for a sign of life of a command, by its ID, else by the digest of
 	// its text in a dialog, not before since.
 	Echo(ctx context.Context, scope string, command message.ID, dialog string, digest []byte, since time.Time) (sequence int, found bool, err error)
+	// Claim takes up an intended command whose effect takes long to prepare; Proceed
+	// says whether nobody else has meanwhile, and notes that the effect begins.
+	Claim(ctx context.Context, command message.ID) (number int, ok bool, err error)
+	Proceed(ctx context.Context, command message.ID, number, parts int) (ok bool, err error)
+	// FileOf returns the file that is kept for a command, SaveFile keeps one.
+	FileOf(ctx context.Context, command message.ID) (message.KeptFile, bool, error)
+	SaveFile(ctx context.Context, f message.KeptFile, body io.Reader) (message.KeptFile, error)
 	Known(ctx context.Context, account, consumerID string, addr message.Address) error
 	Bind(ctx context.Context, account, conversation string, addr message.Address) (first bool, err error)
 	Ended(ctx context.Context, account, conversation string) error
@@ -79,6 +93,7 @@ type Activities struct {
 	Clouds   map[string]Cloud   // by account
 	Channels map[string]Channel // by name
 	Store    Store
+	Files    *Files // may be nil: then files are refused
 	Trimmer  Trimmer
 	Observer Observer      // may be nil
 	Grace    time.Duration // how long an uncertain send waits for its echo

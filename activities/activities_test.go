@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -36,10 +37,13 @@ type ledger struct {
 	broken   bool          // nothing can be written
 	ahead    time.Duration // how far its clock is ahead of this process's
 	finished []message.Applied
+	files    map[message.ID]message.KeptFile
 }
 
 func newLedger() *ledger {
-	return &ledger{entries: map[message.ID]message.Entry{}, echoes: map[message.ID]int{}, bound: map[string]time.Time{}}
+	return &ledger{
+		entries: map[message.ID]message.Entry{}, echoes: map[message.ID]int{}, bound: map[string]time.Time{}, files: map[message.ID]message.KeptFile{},
+	}
 }
 
 var errBroken = errors.New("database down")
@@ -78,6 +82,48 @@ func (l *ledger) Record(ctx context.Context, outcomes []message.Outcome) error {
 func (l *ledger) Echo(_ context.Context, _ string, id message.ID, _ string, _ []byte, _ time.Time) (int, bool, error) {
 	sequence, ok := l.echoes[id]
 	return sequence, ok, nil
+}
+
+func (l *ledger) Claim(_ context.Context, id message.ID) (int, bool, error) {
+	if l.broken {
+		return 0, false, errBroken
+	}
+	e := l.entries[id]
+	e.Attempts++
+	ok := e.State == message.Intended
+	if ok {
+		l.entries[id] = e
+	}
+	return e.Attempts, ok, nil
+}
+
+func (l *ledger) Proceed(_ context.Context, id message.ID, number, parts int) (bool, error) {
+	e := l.entries[id]
+	if l.broken || e.State != message.Intended || e.Attempts != number {
+		return false, nil
+	}
+	e.Since, e.Outcome.Parts = time.Now(), max(parts, e.Outcome.Parts)
+	l.entries[id] = e
+	l.order = append(l.order, "proceed "+string(id))
+	return true, nil
+}
+
+func (l *ledger) FileOf(_ context.Context, id message.ID) (message.KeptFile, bool, error) {
+	f, ok := l.files[id]
+	return f, ok, nil
+}
+
+func (l *ledger) SaveFile(_ context.Context, f message.KeptFile, body io.Reader) (message.KeptFile, error) {
+	if l.broken {
+		return f, errBroken
+	}
+	n, err := io.Copy(io.Discard, body)
+	if err != nil || n != f.Size {
+		return f, errors.Join(err, errBroken)
+	}
+	f.Token = "TOKEN-" + string(f.Command)
+	l.files[f.Command] = f
+	return f, nil
 }
 
 func (l *ledger) Known(_ context.Context, _, id string, _ message.Address) error {
@@ -129,6 +175,7 @@ type cloud struct {
 	sequence int
 	fails    map[string][]error
 	after    func(text string) // the effect happened, the caller does not know yet
+	store
 }
 
 func (c *cloud) next(text string) error {
@@ -141,7 +188,8 @@ func (c *cloud) next(text string) error {
 
 func (c *cloud) ConsumerID(context.Context, string) (string, error) { return "lp-consumer", nil }
 
-func (c *cloud) Open(context.Context, liveperson.Open) (liveperson.Opened, error) {
+func (c *cloud) Open(_ context.Context, o liveperson.Open) (liveperson.Opened, error) {
+	c.opens = append(c.opens, o)
 	if err := c.next("open"); err != nil {
 		return liveperson.Opened{}, err
 	}
@@ -154,6 +202,7 @@ func (c *cloud) Publish(_ context.Context, p liveperson.Publish) (liveperson.Pub
 		return liveperson.Published{Sequence: -1}, err
 	}
 	c.got, c.ids = append(c.got, p.Conversation+" "+p.Text), append(c.ids, p.ExternalID)
+	c.publishes = append(c.publishes, p)
 	c.l.order = append(c.l.order, "publish "+p.ExternalID)
 	c.sequence++
 	if c.after != nil {
@@ -163,11 +212,14 @@ func (c *cloud) Publish(_ context.Context, p liveperson.Publish) (liveperson.Pub
 }
 
 func (c *cloud) Accept(_ context.Context, a liveperson.Accept) (liveperson.Published, error) {
-	c.got = append(c.got, fmt.Sprint(a.Status, a.Sequences))
+	c.got, c.accepts = append(c.got, fmt.Sprint(a.Status, a.Sequences)), append(c.accepts, a)
 	return liveperson.Published{Sequence: c.sequence}, nil
 }
 
-func (c *cloud) Close(context.Context, liveperson.Close) error { return c.next("close") }
+func (c *cloud) Close(_ context.Context, cl liveperson.Close) error {
+	c.closes = append(c.closes, cl)
+	return c.next("close")
+}
 
 func (c *cloud) Rate(_ context.Context, r liveperson.Rate) error {
 	c.got = append(c.got, fmt.Sprint(r.Status, r.CSAT))

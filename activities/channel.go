@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 
+	"parley/channels"
 	"parley/conversation"
 	"parley/fault"
 	"parley/message"
@@ -29,16 +30,24 @@ type channelSender struct {
 }
 
 func (s *channelSender) send(ctx context.Context, c *conversation.Command) (message.Outcome, error) {
-	out := message.Outbound{
-		Kind: message.Text, ID: c.ID, To: s.in.Address, Reply: s.in.Reply, Text: c.Text, Choices: c.Choices, Done: c.Done,
-	}
-	if len(c.Choices) > 0 {
-		out.Kind = message.Choices
+	out, err := s.outbound(ctx, c)
+	if err != nil {
+		return message.Outcome{}, err
 	}
 	sent, err := s.channel.Adapter.Send(ctx, out)
 	return message.Outcome{
 		Account: s.in.Account, Conversation: c.Conversation, Dialog: c.Dialog, Sequence: -1, Refs: sent.Refs, Parts: sent.Parts,
 	}, err
+}
+
+// outbound is a command in the highest form that the channel can carry.
+func (s *channelSender) outbound(ctx context.Context, c *conversation.Command) (message.Outbound, error) {
+	out := message.Outbound{ID: c.ID, To: s.in.Address, Reply: s.in.Reply, Done: c.Done}
+	if c.File != nil {
+		return s.withFile(ctx, c, out)
+	}
+	out.Kind, out.Text, out.Choices, out.Blocks = channels.Ladder(s.channel.Adapter.Limits(), c.Text, c.Choices, c.Blocks)
+	return out, nil
 }
 
 // confirm asks what the channel can prove: one that drops repeats needs no proof,
@@ -47,6 +56,11 @@ func (s *channelSender) confirm(ctx context.Context, c *conversation.Command, e 
 	limits := s.channel.Adapter.Limits()
 	if limits.Idempotent {
 		return verdict{safe: true}, nil
+	}
+	if c.File != nil { // it is kept before it is sent
+		if _, found, err := s.Store.FileOf(ctx, c.ID); err != nil || (!found && marked(e) == "") {
+			return verdict{safe: true}, err
+		}
 	}
 	out := message.Outcome{Account: s.in.Account, Conversation: c.Conversation, Dialog: c.Dialog, Sequence: -1}
 	if limits.Correlated && s.channel.Uncertain != Resend {

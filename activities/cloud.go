@@ -74,7 +74,7 @@ func (s *cloudSender) sees(c *conversation.Command, o message.Outcome) {
 func (s *cloudSender) send(ctx context.Context, c *conversation.Command) (message.Outcome, error) {
 	conv, dialog := s.place(c)
 	if c.Kind == conversation.OpenConversation {
-		return s.open(ctx)
+		return s.open(ctx, c.Route)
 	}
 	if conv == "" {
 		return message.Outcome{}, &fault.Error{Class: fault.Rejected, Op: string(c.Kind), Err: errNoPlace}
@@ -83,8 +83,15 @@ func (s *cloudSender) send(ctx context.Context, c *conversation.Command) (messag
 	switch c.Kind {
 	case conversation.Publish:
 		got, err := s.cloud.Publish(ctx, liveperson.Publish{
-			Consumer: s.in.Consumer, Conversation: conv, Dialog: dialog, Text: c.Text, ExternalID: string(c.ID),
+			Consumer: s.in.Consumer, Conversation: conv, Dialog: dialog, Text: c.Text, ExternalID: string(c.ID), Metadata: c.Metadata,
 		})
+		if fault.ClassOf(err) == fault.Gone {
+			s.over(ctx, conv)
+		}
+		out.Sequence = got.Sequence
+		return out, err
+	case conversation.PublishFile:
+		got, err := s.publishFile(ctx, c, conv, dialog)
 		if fault.ClassOf(err) == fault.Gone {
 			s.over(ctx, conv)
 		}
@@ -92,13 +99,17 @@ func (s *cloudSender) send(ctx context.Context, c *conversation.Command) (messag
 		return out, err
 	case conversation.Acknowledge:
 		got, err := s.cloud.Accept(ctx, liveperson.Accept{
-			Consumer: s.in.Consumer, Conversation: conv, Dialog: dialog, Status: c.Status, Sequences: c.Sequences,
+			Consumer: s.in.Consumer, Conversation: conv, Dialog: dialog, Status: c.Status, Sequences: c.Sequences, Metadata: c.Metadata,
 		})
 		out.Sequence = got.Sequence
 		return out, err
+	case conversation.Update:
+		return out, s.cloud.SetProfile(ctx, liveperson.SetProfile{Consumer: s.in.Consumer, Profile: profile(s.in.Profile)})
+	case conversation.Urge:
+		return out, s.cloud.Urge(ctx, liveperson.Urge{Consumer: s.in.Consumer, Conversation: conv, Urgency: c.Urgency})
 	case conversation.Close:
-		err := s.cloud.Close(ctx, liveperson.Close{Consumer: s.in.Consumer, Conversation: conv})
-		if err == nil || fault.ClassOf(err) == fault.Gone {
+		err := s.cloud.Close(ctx, liveperson.Close{Consumer: s.in.Consumer, Conversation: conv, Dialog: dialog, Way: c.Way})
+		if (err == nil && c.Way != conversation.WayDialog) || fault.ClassOf(err) == fault.Gone {
 			s.over(ctx, conv)
 		}
 		return out, err
@@ -106,34 +117,6 @@ func (s *cloudSender) send(ctx context.Context, c *conversation.Command) (messag
 		return out, s.rate(ctx, c, conv)
 	}
 	return out, fault.New(fault.Rejected, "to cloud", "%s is no command for the cloud", c.Kind)
-}
-
-// open opens a conversation and binds it to the address, so that its
-// notifications find their way. Who the consumer is for the cloud is known
-// before, so that the notification binds it even if the answer is lost.
-func (s *cloudSender) open(ctx context.Context) (message.Outcome, error) {
-	id, err := s.cloud.ConsumerID(ctx, s.in.Consumer)
-	if err != nil {
-		return message.Outcome{}, err
-	}
-	if err := s.Store.Known(ctx, s.in.Account, id, s.in.Address); err != nil {
-		return message.Outcome{}, err
-	}
-	opened, err := s.cloud.Open(ctx, liveperson.Open{
-		Consumer: s.in.Consumer, Language: s.in.Language,
-		Profile: liveperson.Profile{Name: s.in.Profile.Name, Phone: s.in.Profile.Phone, Language: s.in.Profile.Language},
-	})
-	if fault.CodeOf(err) == conversation.CodeAlreadyOpen {
-		conv, _, found, lookup := s.Store.OpenConversation(ctx, s.in.Account, s.in.Address)
-		if lookup != nil || !found {
-			return message.Outcome{}, errors.Join(err, lookup)
-		}
-		return s.opened(ctx, conv)
-	}
-	if err != nil {
-		return message.Outcome{}, err
-	}
-	return s.opened(ctx, opened.Conversation)
 }
 
 func (s *cloudSender) opened(ctx context.Context, conv string) (message.Outcome, error) {
@@ -179,6 +162,8 @@ func (s *cloudSender) confirm(ctx context.Context, c *conversation.Command, e me
 	switch c.Kind {
 	case conversation.Publish:
 		out.Sequence, found, err = s.Store.Echo(ctx, s.in.Account, c.ID, dialog, message.TextDigest(c.Text), e.Since)
+	case conversation.PublishFile:
+		out.Sequence, found, err = s.Store.Echo(ctx, s.in.Account, c.ID, dialog, nil, e.Since)
 	case conversation.OpenConversation:
 		out.Conversation, found, err = s.openedSince(ctx, e.Since)
 		out.Dialog = out.Conversation
@@ -190,6 +175,9 @@ func (s *cloudSender) confirm(ctx context.Context, c *conversation.Command, e me
 	}
 	if found {
 		return verdict{outcome: &out}, nil
+	}
+	if c.Kind == conversation.PublishFile && e.Outcome.Parts == 0 && marked(e) == "" {
+		return verdict{safe: true}, nil // it came no further than to the store: nobody has seen it
 	}
 	// A second CONVERSATION is refused while the first is open: it cannot double.
 	return verdict{wait: s.Grace - e.Age, safe: c.Kind == conversation.OpenConversation}, nil

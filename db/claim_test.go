@@ -27,14 +27,14 @@ func TestOnlyTheLatestClaimProceeds(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, ok)
 
-	ok, err = s.Proceed(ctx, "f", first)
+	ok, err = s.Proceed(ctx, "f", first, 1)
 	require.NoError(t, err)
 	assert.False(t, ok, "another attempt has taken it up")
 	again, err := s.Intend(ctx, []message.ID{"f"})
 	require.NoError(t, err)
 	assert.Zero(t, again[0].Outcome.Parts, "nothing can have arrived yet")
 
-	ok, err = s.Proceed(ctx, "f", second)
+	ok, err = s.Proceed(ctx, "f", second, 1)
 	require.NoError(t, err)
 	assert.True(t, ok)
 	again, err = s.Intend(ctx, []message.ID{"f"})
@@ -43,7 +43,7 @@ func TestOnlyTheLatestClaimProceeds(t *testing.T) {
 	assert.True(t, again[0].Since.After(before[0].Since), "the echo is waited for from now")
 
 	done(t, s, "f", "")
-	ok, err = s.Proceed(ctx, "f", second)
+	ok, err = s.Proceed(ctx, "f", second, 1)
 	require.NoError(t, err)
 	assert.False(t, ok)
 	_, ok, err = s.Claim(ctx, "f")

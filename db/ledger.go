@@ -203,13 +203,13 @@ func (s *Store) Claim(ctx context.Context, command message.ID) (number int, ok b
 }
 
 const proceed = `
-UPDATE ledger SET since = clock_timestamp(), parts = 1 WHERE command = @command AND state = 'intended' AND attempts = @number`
+UPDATE ledger SET since = clock_timestamp(), parts = greatest(parts, @parts) WHERE command = @command AND state = 'intended' AND attempts = @number`
 
 // Proceed notes that the effect of a claimed command is about to happen: from now on
-// its echo is waited for, and its Outcome has Parts 1. ok is false when somebody
-// else has claimed or done it meanwhile.
-func (s *Store) Proceed(ctx context.Context, command message.ID, number int) (ok bool, err error) {
-	tag, err := s.pool.Exec(ctx, proceed, pgx.StrictNamedArgs{"command": toKey(string(command)), "number": number})
+// its echo is waited for, and its Outcome has at least so many Parts. ok is false
+// when somebody else has claimed or done it meanwhile.
+func (s *Store) Proceed(ctx context.Context, command message.ID, number, parts int) (ok bool, err error) {
+	tag, err := s.pool.Exec(ctx, proceed, pgx.StrictNamedArgs{"command": toKey(string(command)), "number": number, "parts": parts})
 	if err != nil {
 		return false, fmt.Errorf("proceed: %w", redacted(err))
 	}
