@@ -89,7 +89,9 @@ func TestAReplyThatMatchesNoAnswer(t *testing.T) {
 func TestWhatEndsTheCloudsSurvey(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(*script){
-		"a file":          func(x *script) { x.event(message.Inbound{Kind: message.Wrote, Attachments: []message.Attachment{photo}}) },
+		"a file": func(x *script) {
+			x.event(message.Inbound{Kind: message.Wrote, Attachments: []message.Attachment{photo}})
+		},
 		"a closing word":  func(x *script) { x.writes("bye") },
 		"a closing event": func(x *script) { x.event(message.Inbound{Kind: message.Closed, ID: "closes"}) },
 		"a consent":       func(x *script) { x.event(message.Inbound{Kind: message.Consent, Consent: message.OptedOut}) },

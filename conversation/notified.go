@@ -155,6 +155,10 @@ func (s *State) release(at time.Time) {
 	}
 }
 
+// mostBlocks bounds the structured content that is carried along, in bytes of JSON.
+// Of what is larger, and has to be scrolled for on any phone, its text remains.
+const mostBlocks = 96 << 10
+
 // deliver queues an agent's message for the channel, or for the dead letters
 // while the consumer does not want to be written to.
 func (s *State) deliver(n *message.Notification) {
@@ -164,7 +168,10 @@ func (s *State) deliver(n *message.Notification) {
 		Number: s.Counts.Outbound, Text: n.Text, Choices: n.Choices,
 	}
 	if s.Rules >= 2 {
-		c.Blocks, c.File = n.Blocks, n.File
+		c.File = n.File
+		if blocksSize(n.Blocks) <= mostBlocks {
+			c.Blocks = n.Blocks
+		}
 	}
 	if s.OptedOut {
 		c.Bury = "consumer opted out"

@@ -3,6 +3,7 @@ package conversation
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -261,6 +262,18 @@ func TestByTheFirstRulesAClickIsItsTitle(t *testing.T) {
 	x.clicks("Y", "Yes")
 	x.writes("1")
 	x.want("texts", x.carries(CloudLane), "publish C1 Yes", "publish C1 1")
+}
+
+func TestStructuredContentThatIsTooLargeIsItsText(t *testing.T) {
+	t.Parallel()
+	x := talking(t)
+	block := message.Block{Kind: message.TextBlock, Text: strings.Repeat("x", 5000)}
+	x.notify(message.Notification{
+		Kind: message.AgentWrote, Dialog: "C1", Sequence: 1, Text: "x", Blocks: []message.Block{{Kind: message.CardBlock, Blocks: slices.Repeat([]message.Block{block}, 20)}},
+	})
+	if c := x.s.ToChannel.Queue[0]; c.Blocks != nil || c.Text != "x" {
+		t.Errorf("%d bytes", c.size())
+	}
 }
 
 func TestStructuredContentIsCarriedOn(t *testing.T) {

@@ -31,6 +31,7 @@ type world struct {
 	streams          map[string]int64
 	delivered        []string
 	told             []Event // for redelivery
+	far              func(c *Command, opened *string) (Result, *Stop)
 }
 
 type notification struct {
@@ -111,7 +112,7 @@ func (w *world) carry(lane LaneName, most int, class fault.Class) {
 			}
 			break
 		}
-		r, stop := w.do(&batch[i], &opened)
+		r, stop := w.far(&batch[i], &opened)
 		if stop != nil {
 			e.Stop = stop
 			break
@@ -210,6 +211,8 @@ func TestNothingIsLostDoubledOrReordered(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := begin(&testing.T{})
 		w := &world{t: t, s: x.s, at: noon, streams: map[string]int64{}}
+		w.s.Rules = rapid.IntRange(1, LatestRules).Draw(t, "rules")
+		w.far = w.do
 		classes := []fault.Class{"", fault.Transient, fault.Throttled, fault.Uncertain, fault.Denied}
 		lanes := []LaneName{CloudLane, ChannelLane}
 		for range rapid.IntRange(1, 80).Draw(t, "steps") {
