@@ -13,8 +13,8 @@ async function call(method, path, body) {
   try {
     response = await fetch(path, {
       method,
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: body === undefined || body instanceof Blob ? {} : { "Content-Type": "application/json" },
+      body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
     });
   } catch {
     throw new Refused(0, "The simulator does not answer. Is it still running?");
@@ -28,6 +28,9 @@ export const get = (path) => call("GET", path);
 export const post = (path, body = {}) => call("POST", path, body);
 export const put = (path, body) => call("PUT", path, body);
 export const patch = (path, body) => call("PATCH", path, body);
+
+/** upload sends a file as it is, with what is to be known of it in the query. */
+export const upload = (path, file, query) => call("POST", path + "?" + new URLSearchParams(query), file);
 
 const enc = encodeURIComponent;
 export const phonePath = (channel, consumer, act = "") => `/sim/phones/${enc(channel)}/${enc(consumer)}${act && "/" + act}`;

@@ -39,7 +39,7 @@ export class Consumers {
 
   keep(channel, consumer) {
     const used = this.#known[channel.name]?.id === consumer.id && this.#known[channel.name].used;
-    this.#known[channel.name] = { id: consumer.id, name: consumer.name, used: Boolean(used) };
+    this.#known[channel.name] = { id: consumer.id, name: consumer.name, language: consumer.language ?? "", used: Boolean(used) };
     this.#save();
     return this.#known[channel.name];
   }

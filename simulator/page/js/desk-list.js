@@ -9,13 +9,14 @@ export const title = (c) => c.name || prettyNumber(c.phone?.consumer) || "Unknow
 /** stage is where a conversation stands, in a word people use. */
 export function stage(c) {
   if (c.stage === "CLOSE") return { word: "Closed", kind: "closed" };
+  if (c.survey === "open") return { word: "Survey", kind: "survey" };
   return c.agent ? { word: "Open", kind: "open" } : { word: "Waiting", kind: "waiting" };
 }
 
 /** types says whether the consumer is typing, in a conversation that still takes it. */
 export const types = (c) => c.stage !== "CLOSE" && Boolean(c.typing?.consumer);
 
-const ROLES = { CONSUMER: "", ASSIGNED_AGENT: "You: ", MANAGER: "Manager: ", CONTROLLER: "Controller: " };
+const ROLES = { CONSUMER: "", ASSIGNED_AGENT: "You: ", MANAGER: "Manager: ", CONTROLLER: "Automatic: ", AGENT: "Survey: " };
 
 function makeItem(choose) {
   const button = h("button", { class: "conversation", type: "button", "data-testid": "desk-conversation" });

@@ -1,10 +1,13 @@
 // The agent's desk: the conversations, the one that is open, and what an agent does
 // in it.
 
-import { conversationPath, get, post } from "./api.js";
-import { arrowKeys, drawList } from "./desk-list.js";
+import { conversationPath, get, post, upload } from "./api.js";
+import { Composer } from "./desk-composer.js";
+import { campaignOf, drawFacts } from "./desk-facts.js";
+import { arrowKeys, drawList, stage, title } from "./desk-list.js";
 import { build, drawOpen } from "./desk-open.js";
-import { byId, enterSends, grow, h, later, nextFrame, pin, set, toEnd, write } from "./dom.js";
+import { byId, h, later, nextFrame, pin, set, toEnd, write } from "./dom.js";
+import { ending } from "./pictures.js";
 import { menu } from "./menu.js";
 import { isShown, keyOf, mark } from "./transcript.js";
 import { Typist } from "./typist.js";
@@ -21,7 +24,9 @@ export class Desk {
   #skills = [];
   #channels = [];
   #temporalUi = "";
-  #note = false;
+  #cases = new Map(); // what else is known of conversations that were opened
+  #facts = false; // whether that is shown
+  #composer;
   #typist;
   #parts;
   #busy = new Set(); // conversations whose receipts are under way
@@ -30,7 +35,11 @@ export class Desk {
 
   constructor(stream, phone) {
     this.#phone = phone;
-    this.#parts = build(byId("desk-open"));
+    this.#composer = new Composer({
+      send: (m) => this.#send(m), card: (card) => this.#card(card), typed: (text) => this.#typist.typed(text),
+      noted: () => { this.#typist.stop(); this.#draw(); }, complain: (text) => this.#complain(text),
+    });
+    this.#parts = build(byId("desk-open"), this.#composer.root);
     this.#typist = new Typist((on) => this.#current()?.agent && !this.#closed() && post(this.#path("typing"), { on, agent: AGENT }));
     this.#wire();
     write(byId("desk-agent"), AGENT);
@@ -69,24 +78,32 @@ export class Desk {
     const p = this.#parts;
     arrowKeys(byId("desk-list"));
     pin(p.scroll);
-    enterSends(p.input, p.form);
-    p.input.addEventListener("input", () => {
-      grow(p.input);
-      set(p.send, { disabled: !p.input.value.trim() });
-      if (!this.#note) this.#typist.typed(p.input.value);
-    });
-    p.form.addEventListener("submit", (e) => {
-      e.preventDefault();
-      this.#send(p.input.value.trim());
-    });
-    p.note.addEventListener("click", () => {
-      this.#note = !this.#note;
-      this.#typist.stop();
-      this.#draw();
-      p.input.focus();
-    });
-    p.join.addEventListener("click", () => this.#act("join", { agent: AGENT }).then((done) => done && p.input.focus()));
+    p.join.addEventListener("click", () => this.#act("join", { agent: AGENT }).then((done) => done && this.#composer.focus()));
     p.close.addEventListener("click", () => this.#act("close"));
+    const more = menu(p.closeMore, p.closeMenu);
+    const closing = (button, act, body) => button.addEventListener("click", () => {
+      more.close();
+      this.#act(act, body);
+    });
+    closing(p.closeBare, "close", { survey: false });
+    closing(p.closeTimeout, "close", { reason: "TIMEOUT" });
+    const again = menu(p.resumeMore, p.resumeMenu);
+    p.resume.addEventListener("click", () => this.#resume("new"));
+    p.resumeSame.addEventListener("click", () => {
+      again.close();
+      this.#resume("same");
+    });
+    p.info.addEventListener("click", () => {
+      this.#facts = !this.#facts;
+      this.#drawFacts();
+      if (this.#facts) this.#learn();
+    });
+    p.facts.addEventListener("keydown", (e) => {
+      if (e.key !== "Escape") return;
+      this.#facts = false;
+      this.#drawFacts();
+      p.info.focus();
+    });
     p.showPhone.addEventListener("click", () => {
       const c = this.#current();
       const phone = c && this.phoneOf(c);
@@ -134,6 +151,7 @@ export class Desk {
       const detail = await get(conversationPath(id));
       const known = this.#details.get(id);
       if (!known) return;
+      this.#cases.set(id, { ...this.#cases.get(id), ...detail, transcript: null });
       for (const e of detail.transcript) if (isShown(e)) known.set(keyOf(e), e);
       this.#draw();
       toEnd(this.#parts.scroll);
@@ -152,6 +170,7 @@ export class Desk {
       if (isShown(event)) known.set(keyOf(event), event);
       if (event.type === "AcceptStatusEvent") mark(known.values(), event);
     }
+    if (conversation.id === this.#selected) this.#learnSoon();
     // A new conversation comes to the front, unless the agent is busy with another.
     if (isNew && (!before || before.stage === "CLOSE" || this.#phone.holds(this.phoneOf(conversation)))) {
       this.#choose(conversation.id);
@@ -165,29 +184,44 @@ export class Desk {
     if (id === this.#selected && this.#details.has(id)) return;
     this.#typist.stop();
     this.#selected = id;
-    this.#note = false;
     this.#complain("");
-    const p = this.#parts;
-    set(p.input, { value: "" });
-    set(p.send, { disabled: true });
-    grow(p.input);
+    this.#composer.clear();
     this.#draw();
     this.#loadOpen();
   }
 
-  async #send(text) {
-    if (!text) return;
-    const p = this.#parts;
-    set(p.input, { value: "" });
-    set(p.send, { disabled: true });
-    grow(p.input);
-    const sent = await this.#act(this.#note ? "private" : "text", { text, agent: AGENT });
+  /** What an agent sends: files first, with the text as the caption of the first one. */
+  async #send({ text, files, quick, note, voice }) {
     this.#typist.sent();
-    if (!sent && !p.input.value) {
-      set(p.input, { value: text });
-      set(p.send, { disabled: false });
+    const role = voice === "agent" ? {} : { role: voice.toUpperCase() };
+    let caption = quick.length > 0 || note ? "" : text;
+    for (const file of files) {
+      const query = { name: file.name, type: ending(file.name), agent: AGENT, ...(caption ? { caption } : {}), ...role };
+      if (!(await this.#do(() => upload(this.#path("file"), file, query)))) return false;
+      caption = "";
     }
-    p.input.focus();
+    if (!text || (files.length > 0 && quick.length === 0 && !note)) return true;
+    if (note) return this.#act("private", { text, agent: AGENT });
+    if (quick.length > 0) return this.#act("quick", { text, agent: AGENT, quickReplies: quickReplies(quick), ...role });
+    return this.#act(voice === "agent" ? "text" : voice, { text, agent: AGENT });
+  }
+
+  /** card sends structured content; it throws what the simulator has against it. */
+  async #card(card) {
+    await post(this.#path("rich"), { agent: AGENT, content: card.content, quickReplies: card.quickReplies, metadata: card.metadata });
+    this.#complain("");
+    this.#composer.focus();
+  }
+
+  /** resume opens a closed case again: as a new conversation, or under its old id. */
+  async #resume(mode) {
+    try {
+      const { conversation } = await post(this.#path("reopen"), { mode, agent: AGENT });
+      this.#complain("");
+      if (conversation && conversation !== this.#selected) this.#choose(conversation);
+    } catch (err) {
+      this.#complain(err.message);
+    }
   }
 
   async #transferTo(skill) {
@@ -195,9 +229,13 @@ export class Desk {
     await this.#act("transfer", { skill });
   }
 
-  async #act(act, body) {
+  #act(act, body) {
+    return this.#do(() => post(this.#path(act), body));
+  }
+
+  async #do(f) {
     try {
-      await post(this.#path(act), body);
+      await f();
       this.#complain("");
       return true;
     } catch (err) {
@@ -205,6 +243,26 @@ export class Desk {
       return false;
     }
   }
+
+  /** What the stream does not tell: clicks, the survey's answers, the profile, the campaign. */
+  async #learn() {
+    const id = this.#selected;
+    if (!id) return;
+    try {
+      const detail = await get(conversationPath(id));
+      const before = this.#cases.get(id);
+      let campaign = before?.campaign;
+      if (this.#facts && campaign === undefined) {
+        campaign = campaignOf((await get(`/sim/wire?class=conversation&conversation=${encodeURIComponent(id)}&bodies=1&limit=20`)).entries);
+      }
+      this.#cases.set(id, { ...detail, campaign, transcript: null });
+      if (id === this.#selected) this.#draw();
+    } catch {
+      // What is shown stays as it is.
+    }
+  }
+
+  #learnSoon = later(300, () => this.#learn());
 
   #complain(text) {
     const at = this.#selected ? this.#parts.error : byId("page-error");
@@ -250,9 +308,30 @@ export class Desk {
     if (c) {
       const messages = [...(this.#details.get(c.id)?.values() ?? [])].sort((a, b) => a.at.localeCompare(b.at) || a.sequence - b.sequence);
       drawOpen(this.#parts, c, messages, {
-        skillName: this.#skillName, channelName: this.#channelName, temporalUi: this.#temporalUi, phone: this.phoneOf(c), phoneShown: this.#phone.holds(this.phoneOf(c)), note: this.#note,
+        skillName: this.#skillName, channelName: this.#channelName, temporalUi: this.#temporalUi, phone: this.phoneOf(c), phoneShown: this.#phone.holds(this.phoneOf(c)), survey: this.#cases.get(c.id)?.surveyRun,
       });
+      this.#composer.draw({ open: stage(c).kind === "open" || stage(c).kind === "waiting", joined: Boolean(c.agent), title: title(c) });
+      this.#drawFacts();
     }
     for (const f of this.#watchers) f();
   }
+
+  #drawFacts() {
+    const p = this.#parts;
+    const known = this.#cases.get(this.#selected);
+    set(p.facts, { hidden: !this.#facts || !known });
+    set(p.info, { "aria-pressed": String(this.#facts) });
+    if (!this.#facts || !known) return;
+    const key = JSON.stringify([known, this.#current()]);
+    if (p.facts.shown === key) return;
+    p.facts.shown = key;
+    const open = [...p.facts.querySelectorAll("details")].map((d) => d.open);
+    drawFacts(p.facts, { ...known, ...this.#current() }, { skillName: this.#skillName, campaign: known.campaign });
+    [...p.facts.querySelectorAll("details")].forEach((d, i) => (d.open = Boolean(open[i])));
+  }
 }
+
+const quickReplies = (titles) => ({
+  type: "quickReplies", itemsPerRow: 8,
+  replies: titles.slice(0, 24).map((title) => ({ type: "button", title, click: { actions: [{ type: "publishText", text: title }], metadata: [{ type: "ExternalId", id: "QUICK-" + title.toUpperCase().replace(/[^A-Z0-9]+/g, "-").slice(0, 40) }] } })),
+});

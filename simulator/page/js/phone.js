@@ -2,9 +2,12 @@
 // provider, which posts a signed webhook to Parley.
 
 import { get, phonePath, post, put } from "./api.js";
+import { Attach } from "./attach.js";
 import { makeBubble, starter, updateBubble } from "./bubbles.js";
 import { Consumers, invent } from "./consumers.js";
 import { byId, enterSends, grow, h, keyed, later, pin, set, sticky, toEnd, write } from "./dom.js";
+import { offers } from "./offers.js";
+import { base64 } from "./pictures.js";
 import { Typist } from "./typist.js";
 import { bareClock, channelTitle, initials, prettyNumber } from "./words.js";
 
@@ -22,6 +25,8 @@ export class Phone {
   #known = new Map(); // names of phones by channel and consumer
   #typist;
   #unreported = false;
+  #attach;
+  #sent = new Map(); // files of messages, for another try
   #loading = true;
 
   constructor(stream) {
@@ -73,9 +78,12 @@ export class Phone {
     const form = byId("phone-form");
     pin(byId("phone-scroll"));
     enterSends(input, form);
+    this.#attach = new Attach(
+      { name: "phone", button: byId("phone-attach"), body: byId("phone-attach-menu"), tray: byId("phone-tray"), area: input },
+      () => this.#sendable(), (text) => this.#complain(text));
     input.addEventListener("input", () => {
       grow(input);
-      set(byId("phone-send"), { disabled: !input.value.trim() });
+      this.#sendable();
       this.#typist.typed(input.value);
     });
     form.addEventListener("submit", (e) => {
@@ -88,7 +96,8 @@ export class Phone {
       byId("phone-input").focus();
     });
     byId("consumer-id").addEventListener("change", (e) => this.#rename(e.target));
-    byId("consumer-name").addEventListener("change", (e) => this.#nameChanged(e.target.value.trim()));
+    byId("consumer-name").addEventListener("change", (e) => this.#profileChanged({ name: e.target.value.trim() }));
+    byId("consumer-language").addEventListener("change", (e) => this.#profileChanged({ language: e.target.value }));
     byId("starters").append(...STARTERS.map((text) => starter(text, (t) => this.#send(t))));
     document.addEventListener("visibilitychange", () => this.#reportRead());
     const tick = () => write(byId("clock"), bareClock());
@@ -147,7 +156,7 @@ export class Phone {
         return;
       }
       if (phone.thread?.length) this.#consumers.used(this.#channel);
-      if (phone.name) this.#who = this.#consumers.keep(this.#channel, { id: consumer, name: phone.name });
+      this.#who = this.#consumers.keep(this.#channel, { id: consumer, name: phone.name || this.#who.name, language: phone.profile?.language ?? this.#who.language });
       this.#loading = false;
       for (const m of phone.thread ?? []) this.#messages.set(keyOf(m), m);
       this.#typing(phone.typing);
@@ -174,18 +183,31 @@ export class Phone {
     if (message?.direction === "out") this.#reportRead();
   }
 
+  #sendable() {
+    const some = byId("phone-input").value.trim() !== "" || this.#attach.files().length > 0;
+    set(byId("phone-send"), { disabled: !some });
+  }
+
   async #send(text) {
-    if (!text || !this.#channel) return;
+    const files = this.#attach.files();
+    if ((!text && files.length === 0) || !this.#channel) return;
     const input = byId("phone-input");
     input.value = "";
     grow(input);
-    set(byId("phone-send"), { disabled: true });
+    this.#attach.take();
     this.#typist.sent();
-    const sent = await this.#act(() => post(this.#path("text"), { text, name: this.#who.name }));
+    const sent = await this.#act(async () => {
+      await this.#tellProfile();
+      const attachments = await Promise.all(files.map(async (f) => ({ name: f.name, mime: f.type, data: await base64(f) })));
+      const posted = await post(this.#path("text"), { text, name: this.#who.name, ...(attachments.length ? { attachments } : {}) });
+      if (attachments.length) this.#sent.set(posted.messageId, attachments);
+      return posted;
+    });
     if (!sent && !input.value) {
       input.value = text;
-      set(byId("phone-send"), { disabled: false });
+      this.#attach.add(...files);
     }
+    this.#sendable();
     input.focus();
   }
 
@@ -194,7 +216,21 @@ export class Phone {
     const known = this.#failures.get(m.id);
     const body = { text: m.text, name: this.#who.name, messageId: m.id };
     if (known?.eventId) body.eventId = known.eventId;
+    if (this.#sent.has(m.id)) body.attachments = this.#sent.get(m.id);
     await this.#act(() => post(this.#path("text"), body));
+  }
+
+  /** Several boxes of a list are answered by their numbers, as on a phone without boxes. */
+  async #several(m, list) {
+    if (list.length === 1) return this.#act(() => post(this.#path("choice"), { messageId: m.id, id: list[0].id, title: list[0].title }));
+    const numbers = list.map((c) => m.choices.findIndex((x) => x.id === c.id) + 1).sort((a, b) => a - b);
+    return this.#act(() => post(this.#path("text"), { text: numbers.join(", "), name: this.#who.name }));
+  }
+
+  /** A file that the consumer opens is reported, where the channel can. */
+  #opened(m) {
+    if (!this.#isChat() || m.status === "opened") return;
+    post(this.#path("status"), { messageId: m.id, state: "opened" }).catch(() => {});
   }
 
   /** act does something and shows at the composer if it could not be done. */
@@ -237,11 +273,26 @@ export class Phone {
     this.#load();
   }
 
-  #nameChanged(name) {
+  /** A change of the profile is told at once where there is a conversation, else with the first message. */
+  async #profileChanged(change) {
     if (!this.#channel) return;
-    this.#who = this.#consumers.keep(this.#channel, { id: this.#who.id, name });
-    put(phonePath(this.#channel.name, this.#who.id), { name }).catch((err) => this.#complain(err.message));
+    this.#who = this.#consumers.keep(this.#channel, { ...this.#who, ...change });
     this.#drawWho();
+    try {
+      if ("name" in change) await put(this.#path(""), { name: this.#who.name });
+      if (this.#isChat() && this.#messages.size > 0) await post(this.#path("profile"), { profile: this.#profile() });
+    } catch (err) {
+      this.#complain(err.message);
+    }
+  }
+
+  #profile() {
+    return this.#who.language ? { language: this.#who.language } : {};
+  }
+
+  /** The first message of a chat brings the profile along. */
+  async #tellProfile() {
+    if (this.#isChat() && this.#messages.size === 0 && this.#who.language) await put(this.#path(""), { profile: this.#profile() });
   }
 
   /** Read marks go out when the message can be seen; SMS knows none. */
@@ -292,10 +343,12 @@ export class Phone {
     write(byId("consumer-label"), chat ? "Participant" : "Number");
     write(byId("phone-subtitle"), chat ? "Web chat" : prettyNumber(this.#channel?.from));
     set(byId("phone-close"), { hidden: !chat });
+    set(byId("consumer-language"), { value: this.#who.language ?? "" });
+    set(byId("language-field"), { hidden: !chat });
     set(byId("phone-input"), { placeholder: chat ? "Write a message" : "Text message" });
     const hint = byId("phone-hint");
-    write(hint, chat ? "Typing and read marks go both ways" : "SMS has no typing or read marks");
-    set(hint, { title: chat ? null : "An SMS network reports at most that a message was delivered. Switch to the web chat to see typing and read marks." });
+    write(hint, chat ? "Typing and read marks go both ways" : "SMS has no typing, no read marks, no buttons");
+    set(hint, { title: chat ? null : "An SMS network reports at most that a message was delivered, and buttons are answered by number. Switch to the web chat to see the rest." });
     byId("phone-form").closest(".device").dataset.kind = this.#channel?.kind ?? "";
     byId("phone-form").closest(".device").setAttribute("aria-label", `Phone of ${this.#who.name || this.#who.id} ${initials(this.#who.name)}`.trim());
   }
@@ -310,13 +363,13 @@ export class Phone {
 
   #drawThread() {
     const list = [...this.#messages.values()];
-    const lastChoices = list.findLast((m) => m.direction === "out" && m.choices?.length);
-    const answered = lastChoices && list.slice(list.indexOf(lastChoices) + 1).some((m) => m.direction === "in");
     const acts = {
       retry: (m) => this.#retry(m),
       choose: (m, c) => this.#act(() => post(this.#path("choice"), { messageId: m.id, id: c.id, title: c.title })),
-      choosable: (m) => m === lastChoices && !answered,
+      several: (m, chosen) => this.#several(m, chosen),
+      opened: (m) => this.#opened(m),
       why: (m) => whyNot(this.#failures.get(m.id)),
+      ...offers(list),
     };
     sticky(byId("phone-scroll"), () => {
       set(byId("phone-empty"), { hidden: this.#loading || list.length > 0 });
