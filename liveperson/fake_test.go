@@ -68,7 +68,7 @@ func (c *cloud) client(change ...func(*liveperson.Config, *liveperson.Options)) 
 		Name: "main", SiteID: "40112233", ClientID: "app-1", ClientSecrets: []string{secret, "an older secret"},
 		DomainAPI: c.server.URL + "/base/domain/",
 	}
-	opts := liveperson.Options{Clock: c.clock, Timeout: 5 * time.Second}
+	opts := liveperson.Options{Clock: c.clock, Timeout: 30 * time.Second}
 	for _, f := range change {
 		f(&config, &opts)
 	}
