@@ -246,3 +246,28 @@ func TestLimitsCarry(t *testing.T) {
 	require.True(t, Limits{Media: []Media{{Size: 1}}}.Carries("", 1))
 	require.False(t, Limits{}.Carries("image/png", 0))
 }
+
+// What is allocated does not grow with the file.
+func BenchmarkDownload(b *testing.B) {
+	const size = 16 << 20
+	chunk := make([]byte, 64<<10)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for range size / len(chunk) {
+			_, _ = w.Write(chunk)
+		}
+	}))
+	b.Cleanup(s.Close)
+	d := NewDownloads("test: fetch", Guarded(s.URL))
+	b.SetBytes(size)
+	b.ReportAllocs()
+	for b.Loop() {
+		f, err := d.Get(b.Context(), s.URL, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, f); n != size || err != nil {
+			b.Fatal(n, err)
+		}
+		_ = f.Close()
+	}
+}

@@ -196,23 +196,21 @@ func (s *suite) key(t *testing.T) {
 func (s *suite) choices(t *testing.T) {
 	t.Parallel()
 	p, a := s.start(t)
-	for n := range 30 {
-		text := "Which one?"
-		if n%2 == 1 {
-			text = ""
-		}
-		out := s.outbound(message.NewID(fmt.Sprint(n)), text)
-		out.Kind = message.Choices
-		for i := range n {
-			out.Choices = append(out.Choices, message.Choice{ID: fmt.Sprint("id-", i), Title: fmt.Sprintf("Title<%d>", i)})
-		}
-		if _, err := a.Send(t.Context(), out); err != nil {
-			t.Fatalf("%d choices: %v", n, err)
-		}
-		all, _ := p.taken()
-		for _, c := range out.Choices {
-			if got := all[len(all)-1].Text; !strings.Contains(got, c.Title) {
-				t.Fatalf("a choice out of %d did not reach the consumer: %q", n, got)
+	for n := 1; n <= 30; n++ {
+		for _, text := range []string{"Which one?", ""} {
+			out := s.outbound(message.NewID(fmt.Sprint(n, text)), text)
+			out.Kind = message.Choices
+			for i := range n {
+				out.Choices = append(out.Choices, message.Choice{ID: fmt.Sprint("id-", i), Title: fmt.Sprintf("Title<%d>", i)})
+			}
+			if _, err := a.Send(t.Context(), out); err != nil {
+				t.Fatalf("%d choices: %v", n, err)
+			}
+			all, _ := p.taken()
+			for _, c := range out.Choices {
+				if got := all[len(all)-1].Text; !strings.Contains(got, c.Title) {
+					t.Fatalf("a choice out of %d did not reach the consumer: %q", n, got)
+				}
 			}
 		}
 	}
