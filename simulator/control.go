@@ -99,9 +99,14 @@ type AccountState struct {
 
 // SenderState is how a webhook sender stands.
 type SenderState struct {
-	State    string `json:"state"`
-	Queued   int    `json:"queued"`
-	InFlight int    `json:"inFlight"`
+	State      string `json:"state"` // UP, FAILED, IN TRANSITION or RECOVERED
+	Queued     int    `json:"queued"`
+	InFlight   int    `json:"inFlight"`
+	Stored     int    `json:"stored"`     // IN TRANSITION: events that are still to be replayed
+	Failures   int    `json:"failures"`   // FAILED: in a row
+	OutOfOrder int    `json:"outOfOrder"` // events that did not wait for a draining one any longer
+	Since      string `json:"since"`
+	NextTry    string `json:"nextTry"` // FAILED: when an event is tried again
 }
 
 // ChannelState is a channel and how many phones use it.
@@ -152,7 +157,7 @@ func (a *account) state() AccountState {
 func (s *sender) state() SenderState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return SenderState{State: s.hold.state, Queued: s.queued, InFlight: s.inFlight}
+	return s.shown()
 }
 
 // listConversations is GET /sim/conversations.

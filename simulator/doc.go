@@ -25,6 +25,9 @@
 // Tests that learn Parley's address late call sim.SetParleyURL(url), or
 // PUT /sim/settings {"parleyUrl":…}.
 //
+// Files stand on disk, in a temporary folder or next to the state file, 1 GiB of them
+// at most; none is ever in memory as a whole.
+//
 // # Far sides (what Parley talks to)
 //
 //	GET  /api/account/{site}/service/{service}/baseURI.json?version=1.0   Domain API; baseURI is this server's host:port
@@ -33,7 +36,12 @@
 //	POST /api/account/{site}/consumer?v=1.0
 //	POST /api/account/{site}/messaging/consumer/conversation?v=3
 //	POST /api/account/{site}/messaging/consumer/conversation/send?v=3
-//	POST /2010-04-01/Accounts/{AccountSid}/Messages.json                  SMS provider (_BASE_URL = this server)
+//	PUT|GET /v1/AUTH_async-images/{site}/{file}?temp_url_sig=&temp_url_expires=   swift, under URLs that SEND gives for a minute
+//	POST /api/account/{site}/app/{client_id}/engagement?v=1.0             Monitoring API (service smt)
+//	POST /2010-04-01/Accounts/{AccountSid}/Messages.json                  SMS provider (_BASE_URL = this server); MediaUrl are fetched as Twilio would
+//	GET  /2010-04-01/Accounts/{AccountSid}/Messages/{sid}/Media/{sid}     files of MMS, with the account's credentials; leads on to
+//	GET  /provider/media/{id}?expires=&sig=                               a signed URL without any
+//	GET  /provider/files/{id}                                             files of the http channel's visitors
 //	POST /provider/http/{channel}                                         http provider (_URL = this)
 //	GET  /provider/http/{channel}/.capabilities
 //
@@ -73,12 +81,21 @@
 //	POST /sim/conversations/{id}/accept        {"sequences":[0,1]}        none given: every consumer message not accepted yet -> Done
 //	POST /sim/conversations/{id}/read          {"sequences":[0,1]}        none given: every consumer message not read yet -> Done
 //	POST /sim/conversations/{id}/transfer      {"skill":"2211"}           the agent leaves -> Done
-//	POST /sim/conversations/{id}/close         {"reason":"AGENT"}         AGENT (default), SYSTEM, TIMEOUT -> Done
+//	POST /sim/conversations/{id}/close         {"reason":"AGENT","survey":true,"cause":""}  AGENT (default; survey false asks nothing), SYSTEM, TIMEOUT (neither does) -> Done
+//	POST /sim/conversations/{id}/autoclose     {}                         as after a long silence, for settings.autoClose.reason -> Done
 //	POST /sim/conversations/{id}/private       {"text":"…"}               messageAudience AGENTS_AND_MANAGERS -> Done
 //	POST /sim/conversations/{id}/controller    {"text":"…"}               role CONTROLLER -> Done
-//	POST /sim/conversations/{id}/manager       {"text":"…"}               role MANAGER -> Done
+//	POST /sim/conversations/{id}/manager       {"text":"…"}               role MANAGER; joins only where there is no text -> Done
+//	POST /sim/conversations/{id}/rich          {"content":{…},"quickReplies":{…},"metadata":[…],"role":""}  structured content; 400 says what LivePerson would refuse -> Done
+//	POST /sim/conversations/{id}/quick         {"text":"…","quickReplies":{…},"metadata":[…]}  -> Done
+//	POST /sim/conversations/{id}/file          {"name":"a.pdf","caption":"","type":"PDF","data":"<base64>","preview":"data:…","generate":0}; generate makes
+//	                                           a PNG of about so many bytes; or ?name=a.pdf&caption=&type= and the file itself as the body -> Done
+//	POST /sim/conversations/{id}/ttr           {"type":"URGENT","value":30}   NORMAL, URGENT, PRIORITIZED, CUSTOM with a value -> Done
+//	POST /sim/conversations/{id}/delay         {"type":"NIGHT","tillWhen":1717500000000}  NIGHT, WEEKEND, HOLIDAY; no type ends it -> Done
 //	POST /sim/conversations/{id}/reopen        {"mode":"new"|"same"}      new: another convId with ProactiveContext; same: state OPEN again -> Done with the conversation's id
 //	POST /sim/conversations/{id}/event         {"event":{…},"role":"ASSIGNED_AGENT","metadata":[…],"audience":"ALL"}  any event (rich content, file); gets a sequence unless it is a ChatStateEvent -> Done
+//	GET  /sim/first-messages?account=&withinMs=   -> {"count":9,"late":0,"welcomed":9,"p50Ms":40,"p99Ms":210,"maxMs":230}: from CONVERSATION to the consumer's first message
+//	GET  /sim/files/{id}                       any stored file, for the page (Event.file.url, PhoneMessage.media[].show)
 //	POST /sim/accounts/{account}/emit?conversation={id}&signature=good|bad|none&copies=1   the body is posted as it is, byte for byte, as a webhook -> Delivery
 //
 //	Done     {"conversation":"…","sequence":5}         sequence only where the act took one
@@ -89,15 +106,18 @@
 //	GET  /sim/phones                           -> {"phones":[PhoneSummary…]} of all channels, latest first
 //	GET  /sim/phones/{channel}                 -> {"phones":[PhoneSummary…]}
 //	GET  /sim/phones/{channel}/{consumer}      -> Phone (empty for one never used)
-//	PUT  /sim/phones/{channel}/{consumer}      {"name":"Ada","delivery":"delivered|failed|undelivered|none","code":"30003","conversation":"c-77"} -> Phone
-//	POST /sim/phones/{channel}/{consumer}/text   {"text":"Hello","name":"Ada","eventId":"","messageId":"","retry":false} -> Posted
+//	PUT  /sim/phones/{channel}/{consumer}      {"name":"Ada","delivery":"delivered|failed|undelivered|none","code":"30003","conversation":"c-77","profile":{…}} -> Phone
+//	                                                 profile's members go out as those of conversation.participant (http only)
+//	POST /sim/phones/{channel}/{consumer}/text   {"text":"Hello","name":"Ada","eventId":"","messageId":"","retry":false,"attachments":[Attachment…]} -> Posted; on sms an MMS
 //	POST /sim/phones/{channel}/{consumer}/choice {"messageId":"out-12","id":"order_yes","title":"Yes","eventId":"","retry":false} -> Posted (http; on sms the title is sent as text)
 //	POST /sim/phones/{channel}/{consumer}/typing {"on":true} -> Posted (http only)
 //	POST /sim/phones/{channel}/{consumer}/read   {"messageIds":["out-12"]}  none given: all not read yet -> Posted (http only)
 //	POST /sim/phones/{channel}/{consumer}/status {"messageId":"out-12","state":"delivered","code":""} -> Posted; also later again or in any order
 //	POST /sim/phones/{channel}/{consumer}/close  {} -> Posted (http only)
+//	POST /sim/phones/{channel}/{consumer}/profile {"profile":{…}} -> Posted (http only); an event of type profile
 //	POST /sim/channels/{channel}/emit          the body is posted as it is, correctly signed (?signature=bad|none, ?route=status, ?eventId=) -> Delivery
 //
+//	Attachment {"mime":"image/png","name":"a.png","kind":"","data":"<base64>"}, {"generate":3000000} for a PNG of about so many bytes, or {"url":"https://…"} of anybody's
 //	Posted {"eventId":"evt-1","messageId":"m-1","status":202,"attempts":1,"ms":1.9,"error":""}
 //
 // The answer is given when Parley has answered (status is Parley's, 0 with error when
@@ -112,7 +132,8 @@
 //	             {"conversation":"c-77","delivery":"delivered","counters":PhoneCounters,"thread":[PhoneMessage…]}
 //	PhoneMessage {"id":"out-12","direction":"out","kind":"text","text":"…","choices":[{"id","title"}],"at":"…",
 //	              "status":"delivered","code":"","read":false,"ref":"<sender's id>","repeats":0,"raw":{…}}
-//	             direction: "in" the consumer wrote it, "out" it came from Parley; kind: text, choices, choice, system, media, cards;
+//	             "media":[{"url","mime","name","size","sum","error","show"}]: files; sum is their SHA-256, error why the provider did not get one
+//	             direction: "in" the consumer wrote it, "out" it came from Parley; kind: text, choices, choice, system, media, rich (raw holds its blocks);
 //	             status of "in": posting, accepted (Parley answered 2xx), refused, failed; of "out": queued, sent, delivered, read, failed, undelivered;
 //	             read: of "in", an agent's read mark arrived; of "out", the consumer has read it;
 //	             kind "system" is the SMS provider's own answer to STOP, START and HELP: it never came from Parley
@@ -128,7 +149,7 @@
 //	      "status":200,"ms":0.4,"attempt":1,"account":"main","channel":"","conversation":"7d0c…","rejected":"reason","fault":"fail-after","warnings":["…"],"error":"",
 //	      "request":{"headers":{…},"body":"…"},"response":{"headers":{…},"body":"…"}}
 //	     direction: "in" Parley called the simulator, "out" the simulator called Parley;
-//	     class: domain, token, consumer, conversation, send, twilio, http (in); webhook, sms, status, events, emit (out).
+//	     class: domain, token, consumer, conversation, send, swift, monitoring, twilio, http, media (in); webhook, sms, status, events, emit, media (out).
 //	     The ring holds settings.wireEntries of them; secrets and tokens in headers and bodies are replaced by "…".
 //
 // Stream: every message has "event:" and one "data:" line of JSON, "id:" on wire events.
@@ -146,26 +167,33 @@
 // Shapes:
 //
 //	State {"startedAt":"…","now":"…","parleyUrl":"http://127.0.0.1:8080","publicUrl":"…","temporalUi":"http://127.0.0.1:8233","lastWire":812,
-//	  "accounts":[{"name":"main","siteId":"40112233","clientId":"…","conversations":3,"open":1,"webhooks":{"state":"UP","queued":0,"inFlight":0}}],
+//	  "accounts":[{"name":"main","siteId":"40112233","clientId":"…","conversations":3,"open":1,
+//	              "webhooks":{"state":"UP","queued":0,"inFlight":0,"stored":0,"failures":0,"outOfOrder":0,"since":"…","nextTry":""}}],
 //	  "channels":[{"name":"sms","kind":"twilio","account":"main","from":"+15550100900","phones":2}],
 //	  "skills":[{"id":"2210","name":"Orders"}],"settings":Settings,"faults":Faults,"counters":Counters}
 //
 //	Conversation {"id":"7d0c…","account":"main","consumer":"<ext_consumer_id>","consumerId":"<64 hex>","name":"Mira Kahn","state":"OPEN","stage":"OPEN",
 //	  "skill":"2210","agent":"Dana","startedAt":"…","endedAt":null,"updatedAt":"…","closeReason":"","messages":7,"last":"…","lastRole":"CONSUMER",
-//	  "unread":1,"typing":{"consumer":false,"agent":false},"consumerState":"ACTIVE","csat":null,"ttr":"NORMAL","origin":"","phone":{"channel":"sms","consumer":"+1555…"}}
+//	  "unread":1,"typing":{"consumer":false,"agent":false},"consumerState":"ACTIVE","csat":null,"ttr":"NORMAL","origin":"","phone":{"channel":"sms","consumer":"+1555…"},
+//	  "firstMessageMs":40,"welcomed":true,"survey":"none|open|completed|timed out|left"}
 //	  csat: {"csatRate":5,"csatResolutionConfirmation":true,"status":"FILLED"}; origin: the conversation this one resumes;
 //	  phone: the phone whose number the profile names, null when there is none
 //
 //	Detail: Conversation's members and {"profile":{…},"context":{…},"clientProperties":{…},"participants":[{"id","role","name"}],
 //	  "dialogs":[{"id","type":"MAIN","state":"OPEN","createdAt","endedAt","closedBy","closedCause","next":8}],
-//	  "transcript":[Event…],"counters":ConversationCounters}
+//	  "transcript":[Event…],"counters":ConversationCounters,"delay":null,"ttrValue":0,
+//	  "clicks":[{"dialog","sequence":7,"title":"Yes","text":"Yes, please","metadata":[…],"at","action":true,"said":true}],
+//	  "surveyRun":{"state":"completed","reason":"","dialog":"Zk3v…","csat":5,"fcr":true,"results":[{"question":"q1","kind":"csat","answer":"q1-a5","text":"5","skipped":false,"asked":1}]}}
+//	  clicks: action: an ACTION named the element; said: a text came with its metadata. surveyRun.reason: why there was none
 //
 //	Event {"sequence":3,"dialog":"7d0c…","at":"…","role":"CONSUMER","originator":"e2b7…","name":"Mira","type":"ContentEvent","text":"…","status":"","sequences":[],
-//	  "chatState":"","audience":"","metadata":[…],"externalId":"…","accepted":true,"read":false,"event":{…}}
+//	  "chatState":"","audience":"","metadata":[…],"externalId":"…","accepted":true,"read":false,"opened":false,
+//	  "file":{"path","type","caption","preview":1200,"size":204811,"sum","url"},"event":{…}}
 //	  accepted/read: what the other side has reported for this message (nack: true if NACK); chat states (sequence -1) are streamed, not kept
 //
 //	ConversationCounters {"requests":12,"published":5,"byExternalId":{"<id>":1},"withoutExternalId":0,"byText":{"Hello":1},
 //	  "doubledExternalIds":{},"doubledTexts":{},"whileClosed":0,"contentWhileClosed":0,"rejected":{"reason":1},"acceptStatus":3,"chatStates":2,"csatReports":1,"unknownSequences":0,
+//	  "files":1,"actions":1,"unknownClicks":0,"clicksWithoutAction":0,
 //	  "webhooks":{"queued":9,"delivered":9,"attempts":10,"failed":1,"duplicated":0,"lost":0,"dropped":0,"slow":0}}
 //	  slow: answers that took over 2.5 s; published counts content events that took a sequence, whatever the caller was told
 //
@@ -178,19 +206,27 @@
 //	  "retry":"retention|numbers|none","maxRetries":5,"retryIntervalMs":30000,"retentionSec":259200,"backoffMs":2000,"backoffMaxMs":300000,"drainMs":4000,
 //	  "chatStateRetries":false,"webhookTimeoutMs":5000,"webhookConcurrency":64,"queueLimit":200000,"webhookHeaders":{},
 //	  "autoAgent":{"join":false,"accept":false,"read":false,"typing":false,"echo":false,"reply":"","delayMs":0},
-//	  "smsStatus":true,"smsDelayMs":200,"smsOptOut":true,"httpReceipts":true,"senderPatienceMs":120000,"wireEntries":2000,"transcripts":true}
+//	  "smsStatus":true,"smsDelayMs":200,"smsOptOut":true,"httpReceipts":true,"senderPatienceMs":120000,"wireEntries":2000,"transcripts":true,
+//	  "fetchMedia":true,"mediaRedirect":true,
+//	  "files":{"urlSec":60,"maxBytes":3145728,"types":["JPG","JPEG","PNG","GIF"],"agentMaxBytes":5242880,"agentTypes":[…,"PDF","DOCX","PPTX","XLSX"]},
+//	  "survey":{"on":false,"accounts":[],"skills":[],"greeting":"…","questions":[{"kind":"csat|fcr|text","text":"…"}],"thanks":"…","parse":false,"timeoutMs":3600000},
+//	  "autoMessages":{"on":false,"accounts":[],"welcome":"…","joined":"","withinMs":10000},"autoClose":{"afterMs":0,"reason":"SYSTEM|TIMEOUT"},
+//	  "engagements":[{"account":"","entryPoints":["sec://orders"],"campaignId":"3344","engagementId":"5566","revision":3,"skill":"2210","language":"","windowId":"9911","connectorId":12}]}
 //	  retry "retention" is by time to live, "numbers" by max_retries; chatStateRetries false is an explicit max_retries 0 for ChatStateEvent;
-//	  autoAgent.echo answers every consumer text with "echo: " and the text, reply with a fixed one; transcripts false keeps no events and no per-text counters (long load tests)
+//	  autoAgent.echo answers every consumer text with "echo: " and the text, reply with a fixed one; transcripts false keeps no events and no per-text counters (long load tests);
+//	  survey: held when MAIN is closed by DialogChange with closedCause, or by an agent, of a conversation with a skill whose CONVERSATION and latest SEND declared
+//	  RICH_CONTENT, QUICK_REPLIES and MULTI_DIALOG; only a reply's own metadata is an answer (parse: its title, too), "skip" skips; accounts and skills: all where empty;
+//	  engagements: shown when all of their entryPoints are named; their skill is the conversation's that names none; lists are replaced as a whole
 //
 //	Faults {"seed":1,"rules":[Rule…],"webhooks":{"duplicate":0,"duplicateProbability":1,"shuffleMs":0,"lose":0,"loseCount":0,"early":false,"hold":false,"delayMs":0,"echoes":true}}
 //	  seed: same seed, same order of requests: same faults. duplicate: extra copies; lose: probability; loseCount: the next n; early: the webhook is
 //	  delivered before the request that caused it is answered; hold: webhooks wait, and go out as a burst when hold ends; echoes false: no echoes
 //
 //	Rule {"class":"send","do":"throttle","probability":1,"count":3,"skip":0,"match":"","status":503,"retryAfter":2,"delayMs":0,"delayMaxMs":0,"hits":0}
-//	  class: domain, token, consumer, conversation, send, twilio, http, or "" for all;
+//	  class: domain, token, consumer, conversation, send, swift, monitoring, media, twilio, http, or "" for all (swift's body, for match, is its path);
 //	  do: throttle (429; retryAfter seconds as header, 0 none), fail-before, fail-after (status, before or after the effect), drop-before, drop-after (the connection
 //	  is cut without an answer), hang-before, hang-after (no answer for delayMs, default 60 s, then cut), delay (delayMs, or random up to delayMaxMs),
-//	  expire (401/40102; twilio and http: 401), reject-jws (401/40103);
+//	  expire (401/40102; twilio and http: 401), reject-jws (401/40103), warm-up (monitoring: 500 with internalCode 20);
 //	  probability 0 means 1; count 0 means for ever; skip: spares the first n that match; match: a substring of the body; the first rule that fires decides,
 //	  a delay lets the next rules have their say
 package simulator

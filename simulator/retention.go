@@ -1,6 +1,9 @@
 package simulator
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The states of an app whose webhooks are retried by time to live.
 //
@@ -15,18 +18,20 @@ const (
 // holdState is where an app stands after a failure: one failing endpoint puts all
 // of its events on hold. While FAILED, events are stored and one is tried again
 // with growing pauses. When that arrives, the stored ones are replayed, each
-// conversation's in order (IN TRANSITION); when they are out, a drain period
-// follows (RECOVERED). A failure in any state leads back to FAILED.
-//
-// The real sender may lose the order of a conversation that is still draining
-// after 4 s; this one never does.
+// conversation's in order, events of other conversations going out directly (IN
+// TRANSITION). When the store is empty a drain period follows (RECOVERED): an event
+// of a conversation whose last stored one is still on its way waits 4 s, and then
+// goes out by itself, its order lost. A failure in any state leads back to FAILED.
 type holdState struct {
 	state    string
 	failures int     // in a row, of the event that is tried
 	probe    *lane   // whose first event is tried
 	asides   []*lane // lanes outside the map that wait
-	stored   int     // lanes that hold events from before the endpoints answered again
+	stored   int     // events from before the endpoints answered again
+	overtook int     // events that lost their order in a drain period
 	turn     int     // counts changes of state, so that an old timer is known
+	since    time.Time
+	next     time.Time // when the failed event is tried again
 }
 
 // keepFailing keeps a failed event as the first of its lane and puts the app on hold.
@@ -57,6 +62,7 @@ func (s *sender) tryLater(set *Settings) {
 		gap = ms(set.BackoffMaxMs)
 	}
 	turn := s.hold.turn
+	s.hold.next = time.Now().Add(gap)
 	s.sim.soon(gap, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -106,11 +112,46 @@ func (s *sender) answered(l *lane) {
 	s.hold.failures, s.hold.probe = 0, nil
 	s.to(stateTransition)
 	for _, w := range s.waitingLanes() {
-		w.stored = true
-		s.hold.stored++
+		for i, h := range w.hooks {
+			if w != l || i > 0 { // the first of l has just arrived
+				h.stored = true
+				s.hold.stored++
+			}
+		}
 		s.offer(w)
 	}
+	s.drained()
 	s.pump()
+}
+
+// leaves notes that an event is on its way.
+func (s *sender) leaves(h *hook) {
+	if h.stored {
+		h.stored, h.draining = false, true
+		s.hold.stored--
+		s.drained()
+	}
+}
+
+// overtake lets h, which waits behind a stored event that is on its way, go out by
+// itself when that one is still on its way after the drain period.
+func (s *sender) overtake(l *lane, h *hook) {
+	s.sim.soon(ms(s.sim.settings.Load().DrainMs), func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if h.epoch != s.epoch || s.hold.state == stateFailed || len(l.hooks) < 2 || !l.hooks[0].draining {
+			return
+		}
+		i := slices.Index(l.hooks, h)
+		if i < 1 || h.stored {
+			return
+		}
+		l.hooks = slices.Delete(l.hooks, i, i+1)
+		s.queued--
+		s.hold.overtook++
+		s.put(h, true)
+		s.pump()
+	})
 }
 
 // drained ends the transition when no stored event is left.
@@ -132,7 +173,8 @@ func (s *sender) drained() {
 func (s *sender) to(state string) {
 	s.hold.state = state
 	s.hold.turn++
-	shown := SenderState{State: state, Queued: s.queued, InFlight: s.inFlight}
+	s.hold.since, s.hold.next = time.Now(), time.Time{}
+	shown := s.shown()
 	s.sim.hub.publish("webhooks", "", func() any { return map[string]any{"account": s.acc.cfg.Name, "webhooks": shown} })
 	if state == stateFailed {
 		for _, l := range s.ready {
@@ -140,7 +182,9 @@ func (s *sender) to(state string) {
 		}
 		s.ready = nil
 		for _, l := range s.waitingLanes() {
-			l.stored = false
+			for _, h := range l.hooks {
+				h.stored, h.draining = false, false
+			}
 		}
 		s.hold.stored = 0
 	}
@@ -149,6 +193,14 @@ func (s *sender) to(state string) {
 			s.offer(l)
 		}
 		s.pump()
+	}
+}
+
+// shown is how the sender stands. It is locked.
+func (s *sender) shown() SenderState {
+	return SenderState{
+		State: s.hold.state, Queued: s.queued, InFlight: s.inFlight, Stored: s.hold.stored, Failures: s.hold.failures, OutOfOrder: s.hold.overtook,
+		Since: stamp(s.hold.since), NextTry: stamp(s.hold.next),
 	}
 }
 

@@ -143,14 +143,14 @@ func sections() check {
 		"text": word(5000), "borderLine": yesNo, "borderColor": word(256), "click": action("checked", shape{"publishText": word(250)}, "publishText"),
 	}).need("text", "click")
 	checklist := only("checklist", c.with(shape{
-		"elements": listOf(2, 256, only("checkbox", checkbox)), "borderLine": yesNo, "borderColor": word(256),
+		"elements": listOf(2, 256, only("checkbox", checkbox)),
 	}).need("elements"))
 	section := c.with(shape{"sectionID": word(256), "elements": func(v any, path string) error {
 		if list, ok := v.([]any); ok && len(list) == 2 {
 			return tuple(2, only("text", basics()["text"]), checklist)(v, path)
 		}
 		return tuple(1, checklist)(v, path)
-	}}).need("elements")
+	}}).need("elements", "sectionID")
 	return only("sectionList", c.with(shape{"elements": listOf(1, 256, only("section", section))}).need("elements"))
 }
 

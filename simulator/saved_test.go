@@ -63,3 +63,65 @@ func TestRestart(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 }
+
+// Files, clicks, surveys, profiles and what phones hold outlive a restart too.
+func TestRestartKeepsWhatIsNew(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "state.json")
+	g := newRig(t, "")
+	start := func(before *Simulator) *Simulator {
+		if before != nil {
+			before.Close()
+		}
+		cfg := g.sim.cfg
+		cfg.StateFile, cfg.Settings = file, `{"survey":{"on":true,"timeoutMs":0},"httpReceipts":false}`
+		s, err := New(cfg)
+		require.NoError(t, err)
+		srv := httptest.NewServer(s)
+		t.Cleanup(func() { srv.Close(); s.Close() })
+		g.sim, g.url = s, srv.URL
+		return s
+	}
+	s := start(nil)
+	c := g.consumer("ada")
+	c.features = surveyable
+	c.openWith(`"skillId":"2210"`)
+	c.send(textOf(c.conv, "hello", ""))
+	pic := picture(t)
+	u := c.place("PNG", len(pic))
+	status, b := g.do("PUT", u.path(), nil, string(pic))
+	require.Equal(t, 201, status, b)
+	status, b = c.send(hostedOfFile(c.conv, `{"caption":"a picture","fileType":"PNG","relativePath":"`+u.RelativePath+`"}`))
+	require.Equal(t, 200, status, b)
+	status, b = c.send(fieldOf(c.conv, `{"field":"TTRField","ttrType":"CUSTOM","value":7}`))
+	require.Equal(t, 200, status, b)
+	status, b = c.send(closeDialogOf(c.conv, c.conv, "done"))
+	require.Equal(t, 200, status, b)
+	c.click(c.detail().SurveyRun.Dialog, 4, "5")
+	g.must("PUT", "/sim/phones/web/u-1", `{"profile":{"email":"a@example.org"}}`, nil)
+	g.must("POST", "/sim/phones/web/u-1/text", `{"attachments":[{"generate":5000}]}`, nil)
+	before := c.detail()
+	var phone PhoneView
+	g.must("GET", "/sim/phones/web/u-1", "", &phone)
+
+	start(s)
+	after := c.detail()
+	require.Equal(t, before.Transcript, after.Transcript)
+	require.Equal(t, before.Clicks, after.Clicks)
+	require.Equal(t, before.SurveyRun, after.SurveyRun)
+	require.Equal(t, before.ConversationView, after.ConversationView)
+	require.Equal(t, before.Dialogs, after.Dialogs)
+	require.Equal(t, 7, after.TTRValue)
+	var again PhoneView
+	g.must("GET", "/sim/phones/web/u-1", "", &again)
+	require.Equal(t, phone, again)
+	for _, path := range []string{before.Transcript[1].File.URL, phone.Thread[0].Media[0].Show} {
+		status, _ := g.do("GET", path, nil, "")
+		require.Equal(t, 200, status, path)
+	}
+	var firsts FirstMessages
+	g.must("GET", "/sim/first-messages", "", &firsts)
+	require.Equal(t, 1, firsts.Count)
+	c.click(after.SurveyRun.Dialog, 0, "Yes")
+	require.Equal(t, surveyCompleted, c.detail().Survey, "it goes on where it stood")
+}

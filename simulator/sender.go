@@ -36,7 +36,6 @@ type lane struct {
 	hooks   []*hook
 	busy    bool // ready, or in a worker's hands
 	aside   bool // holds a single event out of order, and is dropped when empty
-	stored  bool // holds events from before the endpoints answered again
 	waiting bool // for the time of its first event
 }
 
@@ -50,6 +49,8 @@ type hook struct {
 	created  time.Time
 	notAt    time.Time // not to be sent before
 	attempts int
+	stored   bool // from before the endpoints answered again, and not on its way yet
+	draining bool // such a one, on its way
 	tally    *hookCounters
 	watched  sync.Mutex
 	over     bool
@@ -135,6 +136,9 @@ func (s *sender) put(h *hook, aside bool) {
 		s.lanes[h.conv] = l
 	}
 	l.hooks = append(l.hooks, h)
+	if !aside && l.busy && l.hooks[0].draining {
+		s.overtake(l, h)
+	}
 	if aside {
 		s.hold.asides = append(s.hold.asides, l)
 		if n := len(s.hold.asides); n > 1024 && n > 2*s.queued {
@@ -202,6 +206,7 @@ func (s *sender) work() {
 		h := l.hooks[0]
 		h.attempts++
 		s.inFlight++
+		s.leaves(h)
 		s.mu.Unlock()
 		ok := s.deliver(h)
 		s.mu.Lock()
@@ -244,11 +249,6 @@ func (s *sender) pop(l *lane) {
 	}
 	if !l.aside {
 		delete(s.lanes, l.id)
-	}
-	if l.stored {
-		l.stored = false
-		s.hold.stored--
-		s.drained()
 	}
 	l.hooks = nil
 }

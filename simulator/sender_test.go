@@ -264,3 +264,37 @@ func TestAnotherRetryEndsTheHold(t *testing.T) {
 	g.must("PUT", "/sim/settings", `{"retry":"none"}`, nil)
 	eventually(t, "given up", func() bool { s := g.sender(); return s.State == stateUp && s.Queued == 0 })
 }
+
+// In the drain period an event waits for the stored one before it, but not for ever:
+// then its order is lost.
+func TestDrainPeriodLosesOrderInTheEnd(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, `{"backoffMs":10,"drainMs":50}`)
+	id := g.consumer("a").open()
+	g.must("POST", "/sim/conversations/"+id+"/join", "", nil)
+	eventually(t, "opened", func() bool { return g.sender().Queued == 0 })
+	hold := make(chan struct{})
+	var down atomic.Bool
+	down.Store(true)
+	g.parley.answer(func(_ int, a arrival) int {
+		if down.Load() {
+			return 503
+		}
+		if strings.Contains(string(a.body), "slow") {
+			<-hold
+		}
+		return 200
+	})
+	g.say(id, "first")
+	eventually(t, "on hold", func() bool { s := g.sender(); return s.State == stateFailed && s.Failures > 0 && s.NextTry != "" })
+	g.say(id, "slow")
+	down.Store(false)
+	eventually(t, "the store is empty", func() bool { s := g.sender(); return s.State != stateFailed && s.Stored == 0 && s.InFlight == 1 })
+	g.say(id, "overtakes")
+	eventually(t, "it went out", func() bool { return slices.Contains(g.parley.received(t)[id], "overtakes") })
+	require.Equal(t, 1, g.sender().OutOfOrder)
+	close(hold)
+	eventually(t, "all", func() bool { s := g.sender(); return s.Queued == 0 && s.State == stateUp })
+	w := g.sim.totals().Webhooks
+	require.Equal(t, w.Queued, w.Delivered)
+}
