@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"parley/fault"
 	"parley/message"
 )
 
@@ -8,6 +9,12 @@ import (
 // does not hand out (CodeFileGone with a failure that may pass): what comes behind
 // it waits meanwhile, about ten minutes.
 const fileAttempts = 14
+
+// ungiven says whether a failure means that the channel will not hand a file out:
+// what is gone there says nothing of the conversation.
+func (c *Command) ungiven(stop Stop, attempts int) bool {
+	return c.Kind == PublishFile && stop.Code == CodeFileGone && (stop.Class == fault.Gone || attempts >= fileAttempts)
+}
 
 // fileRefused says whether a file of a consumer's cannot go for a reason that both
 // sides are told in words. A line for the agent takes its place, under its ID.

@@ -149,6 +149,17 @@ func TestAFileThatIsNotHandedOutIsNotWaitedForForEver(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsGoneClosesNoConversation(t *testing.T) {
+	t.Parallel()
+	x := talking(t)
+	x.event(message.Inbound{Kind: message.Wrote, Attachments: []message.Attachment{photo}})
+	x.fails(CloudLane, Stop{Class: fault.Gone, Code: CodeFileGone})
+	x.stage(Open)
+	if got := x.carries(CloudLane); len(got) != 1 || !strings.Contains(got[0], "could not be passed on") {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestFilesFindTheirWayToTheNextConversation(t *testing.T) {
 	t.Parallel()
 	x := talking(t, off)

@@ -86,7 +86,8 @@ func (s *State) newest(dialog string) *Offer {
 
 // spoken is a consumer's message in a dialog, the click on an offer or not. Quick
 // replies are gone after it; in a survey they stay until one is taken, since its
-// question is still to be answered.
+// question is still to be answered. An offer of which nothing stands stays all the
+// same: what is typed is not meant for an older one.
 func (s *State) spoken(dialog string, clicked *Offer) {
 	for i := range s.Offers {
 		o := &s.Offers[i]
@@ -96,9 +97,6 @@ func (s *State) spoken(dialog string, clicked *Offer) {
 		o.Spoken = o.Spoken || clicked != nil || dialog == o.Conversation
 		o.Aside = o.Aside || clicked == nil || clicked.Command != o.Command
 	}
-	s.Offers = slices.DeleteFunc(s.Offers, func(o Offer) bool {
-		return o.Spoken && !slices.ContainsFunc(o.Choices, o.stands)
-	})
 }
 
 // stands says whether a choice can still be taken.
@@ -137,7 +135,11 @@ func (s *State) button(id, dialog string) (click, bool) {
 	for i := len(s.Offers) - 1; i >= 0; i-- {
 		o := s.Offers[i]
 		for _, c := range o.Choices {
-			if c.ID == id && o.stands(c) {
+			switch {
+			case c.ID != id:
+			case !o.stands(c):
+				return click{text: c.Title}, c.Title != ""
+			default:
 				return click{
 					offer: o, text: c.Says(), metadata: c.Metadata, live: o.Dialog == dialog && o.Conversation == s.Cloud.Conversation,
 				}, c.Says() != ""

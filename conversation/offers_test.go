@@ -121,12 +121,27 @@ func TestQuickRepliesAreGoneOnceAnythingWasSaid(t *testing.T) {
 	x.offers(1, offer("Y", "Yes", ""), quick(offer("N", "No", "")))
 	x.writes("let me think")
 	x.carries(CloudLane)
-	x.clicks("N", "No")
+	x.clicks("N", "")
 	x.want("its title is left", x.carries(CloudLane), "publish C1 No")
 	x.writes("2")
 	x.want("nor is its number known", x.carries(CloudLane), "publish C1 2")
 	x.writes("1")
 	x.want("a button stays", x.carries(CloudLane), "acknowledge C1 ACTION "+yesMetadata, "publish C1 Yes "+yesMetadata)
+}
+
+func TestWhatIsTypedIsNotMeantForAnOlderOffer(t *testing.T) {
+	t.Parallel()
+	x := talking(t)
+	x.offers(1, offer("A", "Apples", ""), offer("B", "Bread", ""))
+	x.offers(3, quick(offer("Y", "Yes", "")), quick(offer("N", "No", "")))
+	x.writes("1")
+	x.want("the newest", x.carries(CloudLane), "acknowledge C1 ACTION "+yesMetadata, "publish C1 Yes "+yesMetadata)
+	x.writes("2", "bread")
+	x.want("is gone", x.carries(CloudLane), "publish C1 2", "publish C1 bread")
+	x.clicks("B", "Bread")
+	if got := x.carries(CloudLane); len(got) != 2 {
+		t.Errorf("a button says which offer it is of: %q", got)
+	}
 }
 
 func TestAnOldNumberMayMeanAnythingOnceTheTalkHasMovedOn(t *testing.T) {

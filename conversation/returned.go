@@ -112,17 +112,13 @@ func (s *State) buried(c *Command) {
 func (s *State) failed(l *Lane, stop Stop, at time.Time) {
 	head := &l.Queue[0]
 	head.Done = max(head.Done, stop.Done)
-	switch stop.Class {
-	case fault.Gone:
-		s.gone(l, head, stop, at)
-	case fault.Rejected:
+	switch {
+	case stop.Class == fault.Rejected, head.ungiven(stop, l.Attempts+1):
 		s.refuse(l, head, stop, at)
+	case stop.Class == fault.Gone:
+		s.gone(l, head, stop, at)
 	default:
 		l.Attempts++
-		if head.Kind == PublishFile && stop.Code == CodeFileGone && l.Attempts >= fileAttempts {
-			s.refuse(l, head, stop, at)
-			return
-		}
 		l.Due = at.Add(patience(stop, l.Attempts))
 		l.Parked = ""
 		if stop.Class == fault.Denied || stop.Code == CodePark {

@@ -180,6 +180,43 @@ func TestAConversationFromTheFirstWordToTheEnd(t *testing.T) {
 	}, s.endings[0].Applied)
 }
 
+func TestANewRunGoesByTheNewestRulesAndTellsWhatItHasTold(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	var batches []activities.Batch
+	s.OnActivity(acts.ToCloud, mock.Anything, mock.Anything).Return(func(_ context.Context, b activities.Batch) (activities.Returned, error) {
+		batches = append(batches, b)
+		return s.toCloud(b), nil
+	})
+	s.channelWorks()
+	profile := message.Profile{Name: "Mira"}
+	signal := func(sequence int64, in message.Inbound) func() {
+		in.Address, in.ID = addr, message.NewID(fmt.Sprint(sequence))
+		return func() {
+			s.SignalWorkflow(ChannelEvents, Signal{Stream: message.Stream{Address: addr}, Events: []message.Stored{stored(sequence, in)}})
+		}
+	}
+	s.RegisterDelayedCallback(signal(1, message.Inbound{Kind: message.Wrote, Text: "hello", Profile: profile}), 0)
+	s.RegisterDelayedCallback(signal(2, message.Inbound{Kind: message.Known, Profile: message.Profile{Email: "mira@example.org"}}), time.Second)
+	s.RegisterDelayedCallback(func() {
+		s.hears(message.Notification{
+			Kind: message.AgentWrote, Dialog: "C1", Sequence: 1, Text: "1) Yes", Choices: []message.Choice{{ID: "c/1", Title: "Yes", Metadata: json.RawMessage(`["Y"]`)}},
+		})
+	}, 2*time.Second)
+	s.RegisterDelayedCallback(func() { s.SetContinueAsNewSuggested(true) }, time.Minute)
+	s.RegisterDelayedCallback(signal(3, message.Inbound{Kind: message.Wrote, Text: "1"}), time.Minute)
+	s.start()
+	state := s.handedOver()
+	require.Equal(t, conversation.LatestRules, state.Rules)
+	require.Equal(t, "mira@example.org", state.Told.Email)
+	require.Equal(t, state.Told, batches[1].Profile, "the batch carries what the rules take for told")
+	require.Equal(t, conversation.Update, batches[1].Commands[0].Kind)
+	require.Len(t, state.Offers, 1, "offers go along")
+	require.Len(t, state.ToCloud.Queue, 2)
+	require.Equal(t, "ACTION", state.ToCloud.Queue[0].Status)
+	require.JSONEq(t, `["Y"]`, string(state.ToCloud.Queue[1].Metadata))
+}
+
 func TestALaneHasOneBatchInFlight(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
