@@ -69,7 +69,7 @@ func (b *bureau) clicks(newest int) {
 	key := b.key()
 	if rapid.Bool().Draw(b.t, "button") {
 		b.done(key, true, message.Inbound{Choice: &message.Choice{ID: c.ID, Title: key}})
-		b.keys[len(b.keys)-1] = key + "|" + c.Says()
+		b.keys[len(b.keys)-1] = key + "|" + c.Title + "|" + c.Says()
 		return
 	}
 	b.done(key, true, message.Inbound{Text: c.Title})
