@@ -50,7 +50,9 @@ type mark struct {
 type talk struct {
 	at     address
 	id     string
+	dialog string         // the one that is open: MAIN, or the survey bot's
 	refs   map[int]string // the provider's ids of the consumer's messages, by sequence
+	offers []offer        // what can be clicked, the newest last
 	closed bool
 	asked  int // 0 nothing, 1 the rating, 2 whether it was solved
 	rate   int
@@ -111,7 +113,9 @@ func (p *miniParley) webhook(w http.ResponseWriter, r *http.Request) {
 		p.work <- func() { p.notified(body) }
 	case path == "/webhooks/channels/sms":
 		form, _ := url.ParseQuery(string(body))
-		p.work <- func() { p.wrote(address{"sms", form.Get("From")}, "", form.Get("MessageSid"), form.Get("Body")) }
+		p.work <- func() {
+			p.wrote(address{"sms", form.Get("From")}, said{ref: form.Get("MessageSid"), text: form.Get("Body"), files: mmsFiles(form)})
+		}
 	case path == "/webhooks/channels/sms/status":
 		form, _ := url.ParseQuery(string(body))
 		p.work <- func() { p.receipt(form.Get("MessageSid"), form.Get("MessageStatus")) }
@@ -128,11 +132,12 @@ func (p *miniParley) events(body []byte) {
 			Type         string
 			Typing       bool
 			Conversation struct {
-				Participant struct{ ID, DisplayName string }
+				Participant struct{ ID, DisplayName, Language string }
 			}
 			Message struct {
-				ID, Text string
-				Choice   struct{ ID, Title string }
+				ID, Text    string
+				Choice      struct{ ID, Title string }
+				Attachments []attached
 			}
 			Status struct{ MessageID, State string }
 		}
@@ -143,7 +148,10 @@ func (p *miniParley) events(body []byte) {
 		talk := p.open[at]
 		switch e.Type {
 		case "message", "reply":
-			p.wrote(at, e.Conversation.Participant.DisplayName, e.Message.ID, e.Message.Text+e.Message.Choice.Title)
+			p.wrote(at, said{
+				name: e.Conversation.Participant.DisplayName, language: e.Conversation.Participant.Language, ref: e.Message.ID,
+				text: e.Message.Text + e.Message.Choice.Title, choice: e.Message.Choice.ID, files: e.Message.Attachments,
+			})
 		case "typing":
 			state := map[bool]string{true: "COMPOSING", false: "ACTIVE"}[e.Typing]
 			if talk != nil && !talk.closed {
@@ -159,24 +167,41 @@ func (p *miniParley) events(body []byte) {
 	}
 }
 
-// wrote is a message of the consumer's: content, or an answer to the survey.
-func (p *miniParley) wrote(at address, name, ref, text string) {
+// said is what a consumer wrote, chose or sent.
+type said struct {
+	name, language, ref, text, choice string
+	files                             []attached
+}
+
+// wrote is a message of the consumer's: content, a click, or an answer to a survey.
+func (p *miniParley) wrote(at address, m said) {
 	talk := p.open[at]
 	if talk != nil && talk.closed {
-		p.answered(talk, text)
+		p.answered(talk, m.text)
 		return
 	}
 	if talk == nil {
-		talk = p.begin(at, name)
+		talk = p.begin(at, m)
 	}
-	seq := p.publish(talk, map[string]any{"type": "ContentEvent", "contentType": "text/plain", "message": text})
-	talk.refs[seq] = ref
+	if p.clicked(talk, m) {
+		return
+	}
+	if m.text != "" {
+		seq := p.publish(talk, map[string]any{"type": "ContentEvent", "contentType": "text/plain", "message": m.text})
+		talk.refs[seq] = m.ref
+	}
+	for _, f := range m.files {
+		talk.refs[p.passOn(talk, f)] = m.ref
+	}
 }
 
-func (p *miniParley) begin(at address, name string) *talk {
+func (p *miniParley) begin(at address, m said) *talk {
 	personal := map[string]any{}
-	if first, last, ok := strings.Cut(name, " "); ok {
+	if first, last, ok := strings.Cut(m.name, " "); ok {
 		personal["firstname"], personal["lastname"] = first, last
+	}
+	if m.language != "" {
+		personal["language"] = m.language
 	}
 	if at.channel == "sms" {
 		personal["contacts"] = []any{map[string]string{"phone": at.consumer, "phoneType": "MOBILE"}}
@@ -187,13 +212,16 @@ func (p *miniParley) begin(at address, name string) *talk {
 	p.call("POST", "/api/account/40112233/messaging/consumer/conversation?v=3", at, []any{
 		map[string]any{"kind": "req", "id": "1", "type": "userprofile.SetUserProfile", "body": map[string]any{"authenticatedData": map[string]any{
 			"lp_sdes": []any{map[string]any{"type": "personal", "personal": personal}}}}},
-		map[string]any{"kind": "req", "id": "2", "type": "cm.ConsumerRequestConversation", "body": map[string]any{"brandId": "40112233", "skillId": "2210"}},
+		map[string]any{"kind": "req", "id": "2", "type": "cm.ConsumerRequestConversation", "body": map[string]any{
+			"brandId": "40112233", "skillId": "2210", "campaignInfo": map[string]string{"campaignId": "3344", "engagementId": "5566"},
+		}},
 	}, &out)
 	if len(out) < 2 {
 		p.t.Error("CONVERSATION was not answered as expected")
 		return &talk{at: at, refs: map[int]string{}}
 	}
 	k := &talk{at: at, id: out[1].Body.ConversationID, refs: map[int]string{}}
+	k.dialog = k.id
 	p.open[at], p.convs[k.id] = k, k
 	return k
 }
@@ -203,7 +231,7 @@ func (p *miniParley) answered(k *talk, text string) {
 	if k.asked == 1 {
 		k.rate, _ = strconv.Atoi(text)
 		k.asked = 2
-		p.deliver(k, -1, "Was your issue solved?", []map[string]string{{"id": "yes", "title": "Yes"}, {"id": "no", "title": "No"}})
+		p.deliver(k, -1, "Was your issue solved?", []option{{ID: "yes", Title: "Yes"}, {ID: "no", Title: "No"}})
 		return
 	}
 	p.field(k, map[string]any{
@@ -225,23 +253,7 @@ func (p *miniParley) receipt(id, state string) {
 // notified is a webhook of the cloud.
 func (p *miniParley) notified(body []byte) {
 	var in struct {
-		Type string
-		Body struct {
-			Changes []struct {
-				ConversationID     string
-				Sequence           int
-				MessageAudience    string
-				OriginatorMetadata struct{ Role string }
-				Event              struct {
-					Type, Message, ChatState, Status string
-					SequenceList                     []int
-				}
-				Result struct {
-					ConvID              string
-					ConversationDetails struct{ Stage string }
-				}
-			}
-		}
+		Body struct{ Changes []change }
 	}
 	_ = json.Unmarshal(body, &in)
 	for _, c := range in.Body.Changes {
@@ -249,12 +261,9 @@ func (p *miniParley) notified(body []byte) {
 		switch {
 		case k == nil || c.OriginatorMetadata.Role == "CONSUMER":
 		case c.Result.ConvID != "":
-			if c.Result.ConversationDetails.Stage == "CLOSE" && !k.closed {
-				k.closed, k.asked = true, 1
-				p.deliver(k, -1, "How satisfied were you, from 1 to 5?", five())
-			}
-		case c.Event.Type == "ContentEvent" && c.MessageAudience != "AGENTS_AND_MANAGERS":
-			p.deliver(k, c.Sequence, c.Event.Message, nil)
+			p.stands(k, c)
+		case (c.Event.Type == "ContentEvent" || c.Event.Type == "RichContentEvent") && c.MessageAudience != "AGENTS_AND_MANAGERS":
+			p.content(k, c)
 		case c.Event.Type == "ChatStateEvent":
 			p.provider(k, map[string]any{"kind": "typing", "typing": c.Event.ChatState == "COMPOSING"})
 		case c.Event.Type == "AcceptStatusEvent" && c.Event.Status == "READ":
@@ -271,23 +280,17 @@ func (p *miniParley) notified(body []byte) {
 	}
 }
 
-func five() []map[string]string {
-	var all []map[string]string
+func five() []option {
+	var all []option
 	for i := 1; i <= 5; i++ {
-		all = append(all, map[string]string{"id": fmt.Sprint("rate_", i), "title": strconv.Itoa(i)})
+		all = append(all, option{ID: fmt.Sprint("rate_", i), Title: strconv.Itoa(i)})
 	}
 	return all
 }
 
-func (p *miniParley) deliver(k *talk, sequence int, text string, choices []map[string]string) {
+func (p *miniParley) deliver(k *talk, sequence int, text string, choices []option) {
 	if k.at.channel == "sms" {
-		form := url.Values{"To": {k.at.consumer}, "From": {"+15550100900"}, "Body": {text}, "StatusCallback": {p.srv.URL + "/webhooks/channels/sms/status"}}
-		r, _ := http.NewRequest(http.MethodPost, p.at("/2010-04-01/Accounts/AC1/Messages.json"), strings.NewReader(form.Encode()))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.SetBasicAuth("AC1", "tok-demo")
-		var out struct{ Sid string }
-		p.do(r, &out)
-		p.sent[out.Sid] = mark{k, sequence}
+		p.sms(k, sequence, text, "")
 		return
 	}
 	out := map[string]any{"kind": "text", "text": text}
@@ -323,8 +326,8 @@ func (p *miniParley) publish(k *talk, event map[string]any) int {
 	var out struct{ Body struct{ Sequence int } }
 	p.next++
 	p.call("POST", sendPath, k.at, map[string]any{
-		"kind": "req", "id": strconv.Itoa(p.next), "type": "ms.PublishEvent", "body": map[string]any{"dialogId": k.id, "event": event},
-		"metadata": []any{map[string]string{"type": "ExternalId", "id": fmt.Sprint("mini-", p.next)}},
+		"kind": "req", "id": strconv.Itoa(p.next), "type": "ms.PublishEvent", "body": map[string]any{"dialogId": k.dialog, "event": event},
+		"metadata": []any{map[string]string{"type": "ExternalId", "id": fmt.Sprintf("%032x", p.next)}},
 	}, &out)
 	return out.Body.Sequence
 }
@@ -362,6 +365,7 @@ func (p *miniParley) request(method, path, jws string, body any) *http.Request {
 	r, _ := http.NewRequest(method, p.at(path), bytes.NewReader(b))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", p.app)
+	r.Header.Set("Client-Properties", `{"type": ".ClientProperties", "features": ["RICH_CONTENT", "QUICK_REPLIES", "MULTI_DIALOG", "PHOTO_SHARING", "FILE_SHARING"]}`)
 	if jws != "" {
 		r.Header.Set("X-LP-ON-BEHALF", jws)
 	}

@@ -54,7 +54,7 @@ function updateItem(li, c, selected, skillName) {
   write(p.stage, s.word);
   set(p.stage, { class: "stage-tag " + s.kind });
   write(p.skill, skillName(c.skill));
-  const unread = c.stage === "CLOSE" ? 0 : c.unread;
+  const unread = c.state === "OPEN" ? c.unread : 0;
   write(p.unread, unread > 0 ? String(unread) : "");
   set(p.unread, { hidden: !(unread > 0), "aria-label": `${unread} unread` });
 }

@@ -273,7 +273,7 @@ export class Desk {
   /** What an agent's client reports by itself: ACCEPT for what arrived, READ for what is looked at. */
   #attend = later(250, () => {
     for (const c of this.#conversations.values()) {
-      if (c.stage !== "CLOSE" && c.agent && c.unread > 0) this.#report(c);
+      if (c.state === "OPEN" && c.agent && c.unread > 0) this.#report(c);
     }
   });
 
