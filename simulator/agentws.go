@@ -38,6 +38,8 @@ type agentConn struct {
 	dialogs       map[string]bool // whose events were asked for
 	tasks         string          // the routing tasks' subscription; empty: none
 	states        string          // the agents' states' subscription
+	answering     bool            // notifications wait until the response is out
+	held          []any
 }
 
 type goodbye struct {
@@ -162,6 +164,17 @@ func (c *agentConn) stop(code websocket.StatusCode, reason string) {
 	}
 }
 
+// notify sends a notification, after the response to the request that caused it:
+// what the real service makes of their order is not documented, and agent programs
+// are easier to write so.
+func (c *agentConn) notify(n any) {
+	if c.answering {
+		c.held = append(c.held, n)
+		return
+	}
+	c.put(n)
+}
+
 // put hands a frame to the writer and never waits.
 func (c *agentConn) put(v any) {
 	select {
@@ -269,8 +282,14 @@ func (c *agentConn) take(frame []byte) {
 		c.stop(closeExpired, "the session is over")
 		return
 	}
+	c.answering = true
 	out := f(c, &q)
+	c.answering = false
 	c.respond(seen, &q, out, clock)
+	for _, n := range c.held {
+		c.put(n)
+	}
+	c.held = nil
 	if out.then != nil {
 		out.then()
 	}

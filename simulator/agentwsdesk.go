@@ -91,7 +91,7 @@ func (d *desk) changed(c *conversation) {
 			if result == nil {
 				result = c.agentResult()
 			}
-			conn.put(conversationNotice(w.id, agentChange{Type: kind, Result: result}))
+			conn.notify(conversationNotice(w.id, agentChange{Type: kind, Result: result}))
 		}
 	}
 }
@@ -107,7 +107,7 @@ func (d *desk) happened(c *conversation, e *event) {
 			n := notice(".ams.ms.OnlineEventDistribution", e.flat(c))
 			frame = &n
 		}
-		conn.put(frame)
+		conn.notify(frame)
 	}
 }
 
@@ -134,7 +134,7 @@ func (d *desk) setState(who *deskAgent, state string) {
 	d.states[who.name] = state
 	for _, c := range d.conns {
 		if c.states != "" {
-			c.put(d.stateNotice(c.states, who))
+			c.notify(d.stateNotice(c.states, who))
 		}
 	}
 }

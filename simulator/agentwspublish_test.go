@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,6 +85,18 @@ func TestAConsumersMessageReachesTheAgentAndTheReceiptGoesBack(t *testing.T) {
 	typing := p.heard(mira.conv, func(c map[string]any) bool { return c["event"].(map[string]any)["chatState"] == "COMPOSING" })
 	require.NotContains(t, typing, "sequence")
 	require.NotContains(t, typing, "serverTimestamp")
+}
+
+func TestTheResponseComesBeforeWhatTheRequestCaused(t *testing.T) {
+	t.Parallel()
+	_, p, mira := seated(t, "")
+	p.publish(mira.conv, `{"type":"ContentEvent","contentType":"text/plain","message":"first things first"}`, "")
+	p.heard(mira.conv, saying("first things first"))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	answered := slices.IndexFunc(p.frames, func(f frame) bool { return f.Type == publishType+"$Response" })
+	told := slices.IndexFunc(p.frames, func(f frame) bool { return f.Type == eventsType })
+	require.Less(t, answered, told)
 }
 
 func TestStructuredContentAndQuickRepliesOfAnAgent(t *testing.T) {

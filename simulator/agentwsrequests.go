@@ -38,7 +38,7 @@ func (c *agentConn) subscribeConversations(q *agentRequest) agentAnswer {
 			}
 		}
 		if len(changes) > 0 {
-			c.put(conversationNotice(w.id, changes...))
+			c.notify(conversationNotice(w.id, changes...))
 		}
 	}
 	return a

@@ -179,7 +179,7 @@ func (d *desk) tell(t *routingTask, completed bool) {
 	}
 	for _, c := range d.conns {
 		if c.who == t.ring.who && c.tasks != "" {
-			c.put(taskNotice(c.tasks, t.change(completed)))
+			c.notify(taskNotice(c.tasks, t.change(completed)))
 		}
 	}
 }
@@ -262,7 +262,7 @@ func (c *agentConn) subscribeTasks(q *agentRequest) agentAnswer {
 	a.then = func() {
 		for _, t := range c.desk.sortedTasks() {
 			if t.waiting() && t.ring.who == c.who {
-				c.put(taskNotice(c.tasks, t.change(false)))
+				c.notify(taskNotice(c.tasks, t.change(false)))
 			}
 		}
 		c.desk.routeAll()
@@ -349,7 +349,7 @@ func (c *agentConn) subscribeStates(q *agentRequest) agentAnswer {
 	}
 	c.states = uuid.NewString()
 	a := answers(q.Type, map[string]string{"subscriptionId": c.states})
-	a.then = func() { c.put(c.desk.stateNotice(c.states, c.who)) }
+	a.then = func() { c.notify(c.desk.stateNotice(c.states, c.who)) }
 	return a
 }
 

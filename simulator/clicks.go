@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 )
@@ -94,6 +95,9 @@ func sameRaw(metadata json.RawMessage) string {
 
 // offer remembers what can be clicked in an event of the agents'. The account is locked.
 func (d *dialog) offer(e *event) {
+	if !bytes.Contains(e.raw, []byte(`"click"`)) {
+		return // most events: not parsed
+	}
 	list := offers(e.raw)
 	if len(list) == 0 {
 		return

@@ -133,6 +133,9 @@ func (a *account) open(co *consumer, o opening) (*conversation, *hook) {
 		context: o.context, properties: o.properties, origin: o.origin, firstEver: co.conversations == 0, counters: newTally(),
 		declared: o.features, sending: o.features,
 	}
+	if o.features == nil && co.current != nil { // resumed by an agent: the consumer's client is the same
+		c.declared, c.sending = co.current.declared, co.current.sending
+	}
 	if c.skill == "" {
 		c.skill = unassigned
 	}

@@ -121,6 +121,14 @@ func (f *faults) replace(next Faults) {
 	f.now = next
 }
 
+// add adds one rule. What the others have counted meanwhile stays.
+func (f *faults) add(r Rule) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r.Hits = 0
+	f.now.Rules = append(slices.Clone(f.now.Rules), r)
+}
+
 // parse reads Faults over a base.
 func (f *faults) parse(base Faults, patch []byte) (Faults, error) {
 	if len(bytes.TrimSpace(patch)) == 0 {

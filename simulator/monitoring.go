@@ -17,10 +17,10 @@ const loadingAccount = 20
 type sessions map[string]*visit // by sessionId
 
 type visit struct {
-	visitor  string
-	page     string
-	contexts int
-	consumer string // the external id of the consumer who opened a conversation in it
+	Visitor  string `json:"visitor"`
+	Page     string `json:"page"`
+	Contexts int    `json:"contexts"`
+	Consumer string `json:"consumer,omitempty"` // the external id of who opened a conversation in it
 }
 
 // keptSessions bounds the memory of sessions.
@@ -128,7 +128,7 @@ func (s *Simulator) engagement(c *call) reply {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	id, one, fresh := a.visit(query.Get("vid"), query.Get("sid"))
-	out := map[string]any{"sessionId": id, "visitorId": one.visitor, "pageId": one.page}
+	out := map[string]any{"sessionId": id, "visitorId": one.Visitor, "pageId": one.Page}
 	if list := a.engagements(one, &in); len(list) > 0 {
 		out["engagementDetails"] = list
 	}
@@ -141,14 +141,14 @@ func (s *Simulator) engagement(c *call) reply {
 
 // visit returns the visitor's session, new unless it is known. The account is locked.
 func (a *account) visit(visitor, id string) (string, *visit, bool) {
-	if one := a.sessions[id]; one != nil && one.visitor == visitor {
+	if one := a.sessions[id]; one != nil && one.Visitor == visitor {
 		return id, one, false
 	}
 	if len(a.sessions) >= keptSessions || a.sessions == nil {
 		a.sessions = sessions{}
 	}
 	id = strings.ReplaceAll(uuid.NewString(), "-", "")[:22]
-	one := &visit{visitor: cmp.Or(visitor, strings.ReplaceAll(uuid.NewString(), "-", "")[:22]), page: number(len(a.sessions) + 774411)}
+	one := &visit{Visitor: cmp.Or(visitor, strings.ReplaceAll(uuid.NewString(), "-", "")[:22]), Page: number(len(a.sessions) + 774411)}
 	a.sessions[id] = one
 	return id, one, true
 }
@@ -163,9 +163,9 @@ func (a *account) engagements(one *visit, in *engagementRequest) []engagementDet
 		if slices.ContainsFunc(e.EntryPoints, func(p string) bool { return !slices.Contains(in.EntryPoints, p) }) {
 			continue
 		}
-		one.contexts++
+		one.Contexts++
 		d := engagementDetails{
-			CampaignID: e.CampaignID, EngagementID: e.EngagementID, EngagementRevision: e.Revision, ContextID: number(one.contexts),
+			CampaignID: e.CampaignID, EngagementID: e.EngagementID, EngagementRevision: e.Revision, ContextID: number(one.Contexts),
 			ConnectorID: e.ConnectorID, WindowID: e.WindowID, Language: e.Language, Status: "expose",
 		}
 		if open := a.conversationOf(one, in); open != nil {
@@ -179,7 +179,7 @@ func (a *account) engagements(one *visit, in *engagementRequest) []engagementDet
 // conversationOf is the open conversation of a visitor: of the session, or of a
 // consumer whose external id an identity names.
 func (a *account) conversationOf(one *visit, in *engagementRequest) *conversation {
-	names := []string{one.consumer}
+	names := []string{one.Consumer}
 	for _, id := range in.Identities {
 		names = append(names, *id.Subject)
 	}
@@ -223,9 +223,19 @@ func (a *account) visited(c *call, co *consumer, o opening) {
 	if o.session == "" {
 		return
 	}
-	if one := a.sessions[o.session]; one != nil && one.visitor == o.visitor {
-		one.consumer = co.ext
+	if one := a.sessions[o.session]; one != nil && one.Visitor == o.visitor {
+		one.Consumer = co.ext
 		return
 	}
 	c.warn("conversationContext names no session of the Monitoring API")
+}
+
+// copied are sessions as they are now: they go on to change.
+func copied(all sessions) sessions {
+	out := sessions{}
+	for id, one := range all {
+		v := *one
+		out[id] = &v
+	}
+	return out
 }

@@ -102,12 +102,13 @@ func (s *Simulator) addRule(r *http.Request) (any, error) {
 	if err := read(r, &rule); err != nil {
 		return nil, err
 	}
-	f := s.faults.current()
-	if err := rule.check(len(f.Rules)); err != nil {
+	if err := rule.check(len(s.faults.current().Rules)); err != nil {
 		return nil, badRequest(err.Error())
 	}
-	f.Rules = append(f.Rules, rule)
-	return s.setFaults(f), nil
+	s.faults.add(rule)
+	now := s.faults.current()
+	s.hub.publish("faults", "", func() any { return now })
+	return now, nil
 }
 
 func (s *Simulator) setFaults(next Faults) Faults {

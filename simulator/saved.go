@@ -32,6 +32,7 @@ type (
 		Created       int                 `json:"created"`
 		Firsts        []int64             `json:"firsts,omitempty"`
 		Welcomed      int                 `json:"welcomed,omitempty"`
+		Sessions      sessions            `json:"sessions,omitempty"`
 	}
 	savedConsumer struct {
 		Ext           string          `json:"ext"`

@@ -100,6 +100,7 @@ func TestRestartKeepsWhatIsNew(t *testing.T) {
 	c.click(c.detail().SurveyRun.Dialog, 4, "5")
 	g.must("PUT", "/sim/phones/web/u-1", `{"profile":{"email":"a@example.org"}}`, nil)
 	g.must("POST", "/sim/phones/web/u-1/text", `{"attachments":[{"generate":5000}]}`, nil)
+	_, visit := g.engagement("", `"sec://orders"`, "u-1")
 	before := c.detail()
 	var phone PhoneView
 	g.must("GET", "/sim/phones/web/u-1", "", &phone)
@@ -122,6 +123,8 @@ func TestRestartKeepsWhatIsNew(t *testing.T) {
 	var firsts FirstMessages
 	g.must("GET", "/sim/first-messages", "", &firsts)
 	require.Equal(t, 1, firsts.Count)
+	status, _ = g.engagement("&vid="+visit.VisitorID+"&sid="+visit.SessionID, `"sec://orders"`, "u-1")
+	require.Equal(t, 200, status)
 	c.click(after.SurveyRun.Dialog, 0, "Yes")
 	require.Equal(t, surveyCompleted, c.detail().Survey, "it goes on where it stood")
 }

@@ -8,7 +8,7 @@ import (
 func (a *account) saved() savedAccount {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	out := savedAccount{Created: a.created, Firsts: a.firsts.all, Welcomed: a.firsts.welcomed, Webhooks: a.sender.saved()}
+	out := savedAccount{Created: a.created, Firsts: a.firsts.all, Welcomed: a.firsts.welcomed, Sessions: copied(a.sessions), Webhooks: a.sender.saved()}
 	for _, co := range a.consumers {
 		sc := savedConsumer{Ext: co.ext, Profile: co.profile, Name: co.name, Phone: co.phone, Conversations: co.conversations}
 		if co.current != nil {
@@ -72,6 +72,7 @@ func (a *account) restore(in savedAccount) {
 		a.consumers[sc.Ext].current = a.conversations[sc.Current]
 	}
 	a.created = in.Created
+	a.sessions = in.Sessions
 	a.firsts = firsts{all: in.Firsts, count: len(in.Firsts), welcomed: in.Welcomed}
 	a.sender.restore(in.Webhooks)
 }

@@ -253,4 +253,10 @@ func TestSurveyByTheAgent(t *testing.T) {
 	require.Equal(t, 5, *c.detail().SurveyRun.CSAT, "told to, the bot reads what was typed")
 	g.must("POST", act+"close", `{"survey":false}`, nil)
 	require.Equal(t, "CLOSE", c.detail().Stage)
+
+	var next done
+	g.must("POST", act+"reopen", `{"mode":"new"}`, &next)
+	g.must("POST", "/sim/conversations/"+next.Conversation+"/close", ``, nil)
+	c.conv = next.Conversation
+	require.Equal(t, surveyOpen, c.detail().Survey, "resumed, the consumer's client declares what it did")
 }

@@ -75,7 +75,7 @@ func (s *Simulator) uploadURL(c *call, a *account, co *consumer, q *request) rep
 		return *invalid("file is too large")
 	}
 	file := s.newFile(a, co.lp, "consumer", kind, "", n)
-	return reply{status: http.StatusOK, body: q.ok(s.temporary(http.MethodPut, file.ID))}
+	return q.url(s.temporary(http.MethodPut, file.ID))
 }
 
 // downloadURL is ms.GenerateURLForDownloadFile.
@@ -94,7 +94,14 @@ func (s *Simulator) downloadURL(c *call, a *account, co *consumer, q *request) r
 	case file.Owner != co.lp:
 		return *notYours()
 	}
-	return reply{status: http.StatusOK, body: q.ok(s.temporary(http.MethodGet, file.ID))}
+	return q.url(s.temporary(http.MethodGet, file.ID))
+}
+
+// url answers with a temporary URL; the wire does not show its signature.
+func (q *request) url(u temporaryURL) reply {
+	hidden := u
+	hidden.QueryParams.Signature = "…"
+	return reply{status: http.StatusOK, body: q.ok(u), hidden: q.ok(hidden)}
 }
 
 // swift is the object store: PUT and GET under a temporary URL. It asks for no

@@ -158,8 +158,10 @@ func TestFilesAreStrict(t *testing.T) {
 		require.Equal(t, tc.status, status, name+": "+b)
 	}
 	require.NotZero(t, g.sim.totals().Requests["swift"].Rejected)
-	_, b := g.do("GET", "/sim/wire?class=swift&bodies=1", nil, "")
+	_, b := g.do("GET", "/sim/wire?bodies=1", nil, "")
 	require.NotContains(t, b, "temp_url_sig=", "a signature is a secret")
+	require.NotContains(t, b, c.place("PNG", 1).QueryParams.Signature[:30])
+	require.Contains(t, b, `temp_url_sig\":\"…`)
 }
 
 func TestFileURLsLastAMinute(t *testing.T) {
