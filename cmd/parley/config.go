@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +11,8 @@ import (
 	"github.com/sethvargo/go-envconfig"
 	"go.temporal.io/sdk/client"
 	temporalenv "go.temporal.io/sdk/contrib/envconfig"
+
+	"parley/conversation"
 )
 
 // Config is what the environment says. A command fills in only the parts it uses.
@@ -21,6 +24,7 @@ type Config struct {
 	OpsAddr   string // the operators' listener
 	PublicURL string // what the outside world puts before our routes, without a trailing slash
 	MaxBody   int64  // bytes of a webhook's body
+	TLS       TLS    // of the public listener
 
 	EchoGrace     time.Duration // how long an uncertain send waits for its echo
 	ReorderWindow time.Duration // how long an agent's message waits for a smaller sequence
@@ -38,6 +42,7 @@ type Keep struct {
 	Inbox   time.Duration // and so long a redelivery is recognised
 	Ledger  time.Duration // and echoes
 	Journal time.Duration // and dead letters that are settled, and conversations that are over
+	Files   time.Duration // that agents sent
 }
 
 // Account is one account of the Conversational Cloud.
@@ -49,6 +54,8 @@ type Account struct {
 	DomainAPI     string // base URL
 	Survey        string // connector, cloud, off
 	SurveyTimeout time.Duration
+	FileTypes     []string // of consumers' files: JPG, PDF, …
+	FileMax       int64    // bytes of one
 }
 
 // Channel is one channel account of ours. Of Twilio and HTTP the one is set that
@@ -60,6 +67,7 @@ type Channel struct {
 	Language      string // BCP 47, of our own texts
 	CloseKeywords []string
 	Uncertain     string // confirm, resend, park
+	Routes        []conversation.Route
 
 	Twilio *TwilioChannel
 	HTTP   *HTTPChannel
@@ -71,12 +79,14 @@ type TwilioChannel struct {
 	AuthTokens Secrets
 	From       string // a number, a sender's name or a messaging service
 	BaseURL    string
+	Media      bool // From can send pictures; otherwise they go as links
 }
 
 // HTTPChannel is what the kind "http" needs.
 type HTTPChannel struct {
 	URL     string  // where agents' messages are posted
 	Secrets Secrets // as written, with "whsec_"; checked to be Base64
+	Rich    bool    // the other side shows structured content itself
 }
 
 // The kinds of channel and what is assumed when a variable is not set.
@@ -91,6 +101,9 @@ const (
 	defaultWorkerOps = "127.0.0.1:8082"
 	defaultMaxBody   = 4 << 20
 	defaultTemporal  = "localhost:7233"
+	defaultFileTypes = "JPG,JPEG,PNG,GIF"
+	defaultFileMax   = 3 << 20
+	mostFileMax      = 100 << 20
 )
 
 // part is a group of variables that a command uses or does not use.
@@ -217,6 +230,7 @@ func (s *settings) service(c *Config, ops string) {
 func (s *settings) public(c *Config) {
 	c.APIAddr = s.listen("PARLEY_API_ADDR", defaultAPIAddr)
 	c.MaxBody = s.bytes("PARLEY_MAX_BODY", defaultMaxBody, 1<<30)
+	c.TLS = s.tls()
 	if c.APIAddr == c.OpsAddr && !strings.HasSuffix(c.APIAddr, ":0") {
 		s.problem("PARLEY_OPS_ADDR", "is the same as PARLEY_API_ADDR; give the operators' listener an address of its own")
 	}
@@ -226,8 +240,11 @@ func (s *settings) public(c *Config) {
 const leastInbox = 8
 
 func (s *settings) keep() Keep {
-	const inbox, ledger, journal = "PARLEY_KEEP_INBOX", "PARLEY_KEEP_LEDGER", "PARLEY_KEEP_JOURNAL"
-	k := Keep{Inbox: s.days(inbox, 10, leastInbox), Ledger: s.days(ledger, 30, leastInbox), Journal: s.days(journal, 90, 1)}
+	const inbox, ledger = "PARLEY_KEEP_INBOX", "PARLEY_KEEP_LEDGER"
+	k := Keep{
+		Inbox: s.days(inbox, 10, leastInbox), Ledger: s.days(ledger, 30, leastInbox),
+		Journal: s.days("PARLEY_KEEP_JOURNAL", 90, 1), Files: s.days("PARLEY_KEEP_FILES", 30, 1),
+	}
 	if k.Ledger < k.Inbox {
 		s.problem(ledger, "is less than %s; what is still in the inbox must be known to have been sent: keep the ledger at least as long", inbox)
 	}
@@ -262,7 +279,26 @@ func (s *settings) account(name string) Account {
 		DomainAPI:     s.base(p+"DOMAIN_API", defaultDomainAPI),
 		Survey:        s.oneOf(p+"SURVEY", "connector", "connector", "cloud", "off"),
 		SurveyTimeout: s.duration(p+"SURVEY_TIMEOUT", time.Hour, time.Second, 30*24*time.Hour),
+		FileTypes:     s.fileTypes(p + "FILE_TYPES"),
+		FileMax:       s.bytes(p+"FILE_MAX", defaultFileMax, mostFileMax),
 	}
+}
+
+var fileTypeShape = regexp.MustCompile(`^[A-Z0-9]{1,10}$`)
+
+// fileTypes reads names of types, as LivePerson writes them.
+func (s *settings) fileTypes(name string) []string {
+	list := s.list(name)
+	if len(list) == 0 {
+		list = strings.Split(defaultFileTypes, ",")
+	}
+	for i := range list {
+		list[i] = strings.ToUpper(strings.TrimPrefix(list[i], "."))
+		if !fileTypeShape.MatchString(list[i]) {
+			s.problem(name, `%q is not a type of file; write endings such as "JPG,PNG,PDF"`, list[i])
+		}
+	}
+	return list
 }
 
 func (s *settings) channel(name string, accounts []string) Channel {
@@ -274,6 +310,7 @@ func (s *settings) channel(name string, accounts []string) Channel {
 		Language:      s.text(p+"LANGUAGE", "en"),
 		CloseKeywords: s.list(p + "CLOSE_KEYWORDS"),
 		Uncertain:     s.oneOf(p+"UNCERTAIN", "confirm", "confirm", "resend", "park"),
+		Routes:        s.routes(p + "ROUTES"),
 	}
 	if c.Account != "" && !slices.Contains(accounts, c.Account) {
 		s.problem(p+"ACCOUNT", "%q is not in PARLEY_ACCOUNTS; add it there, or name one that is", c.Account)
@@ -296,11 +333,12 @@ func (s *settings) twilio(p string) *TwilioChannel {
 		AuthTokens: s.secrets(p+"AUTH_TOKEN", "the auth token that Twilio's console shows"),
 		From:       s.required(p+"FROM", `the number to send from, such as "+15550100900"`),
 		BaseURL:    s.base(p+"BASE_URL", defaultTwilio),
+		Media:      s.flag(p + "MEDIA"),
 	}
 }
 
 func (s *settings) http(p string) *HTTPChannel {
-	c := &HTTPChannel{Secrets: s.signingSecrets(p + "SECRET")}
+	c := &HTTPChannel{Secrets: s.signingSecrets(p + "SECRET"), Rich: s.flag(p + "RICH")}
 	if v := s.required(p+"URL", "the URL to which agents' messages are posted"); v != "" {
 		if u := s.link(p+"URL", v); u != nil {
 			c.URL = u.String()

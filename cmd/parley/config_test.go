@@ -84,9 +84,9 @@ func TestCompleteEnvironment(t *testing.T) {
 	assert.Equal(t, 2*time.Second, c.ReorderWindow)
 	assert.Equal(t, []Account{
 		{Name: "main", SiteID: "40112233", ClientID: "client-main", ClientSecrets: Secrets{"first-of-main", "second-of-main"},
-			DomainAPI: "https://api.liveperson.net", Survey: "connector", SurveyTimeout: time.Hour},
+			DomainAPI: "https://api.liveperson.net", Survey: "connector", SurveyTimeout: time.Hour, FileTypes: []string{"JPG", "JPEG", "PNG", "GIF"}, FileMax: 3 << 20},
 		{Name: "de-ch", SiteID: "le40112234", ClientID: "client-de", ClientSecrets: Secrets{"secret-of-de"},
-			DomainAPI: "https://api.liveperson.net", Survey: "off", SurveyTimeout: time.Hour},
+			DomainAPI: "https://api.liveperson.net", Survey: "off", SurveyTimeout: time.Hour, FileTypes: []string{"JPG", "JPEG", "PNG", "GIF"}, FileMax: 3145728},
 	}, c.Accounts)
 	assert.Equal(t, []Channel{
 		{Name: "sms", Kind: "twilio", Account: "main", Language: "en", Uncertain: "confirm", Twilio: &TwilioChannel{
@@ -177,12 +177,20 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 				"PARLEY_CHANNEL_MY_WEB_ACCOUNT":      "fr",
 				"PARLEY_CHANNEL_MY_WEB_LANGUAGE":     "deutsch?",
 				"PARLEY_CHANNEL_MY_WEB_URL":          "https://",
+				"PARLEY_CHANNEL_MY_WEB_RICH":         "yes",
+				"PARLEY_ACCOUNT_MAIN_FILE_TYPES":     "JPG,image/png",
+				"PARLEY_ACCOUNT_MAIN_FILE_MAX":       "3 MB",
+				"PARLEY_API_TLS_KEY":                 "/not/there.key",
+				"PARLEY_API_CLIENT_CA":               "/not/there.pem",
 			},
 			want: []string{
 				"DATABASE_URL: is not a Postgres URL; write", "PARLEY_ACCOUNT_MAIN_DOMAIN_API: begins with \"ftp://\"; use http or https",
+				"PARLEY_ACCOUNT_MAIN_FILE_MAX: \"3 MB\" is not a number of bytes", "PARLEY_ACCOUNT_MAIN_FILE_TYPES: \"IMAGE/PNG\" is not a type",
 				"PARLEY_ACCOUNT_MAIN_SITE_ID: holds", "PARLEY_ACCOUNT_MAIN_SURVEY: \"pcs\" is unknown; use one of connector, cloud, off",
 				"PARLEY_ACCOUNT_MAIN_SURVEY_TIMEOUT: 0s is out of range", "PARLEY_API_ADDR: \"8080\" is not an address",
+				"PARLEY_API_CLIENT_CA: names a file that cannot be used", "PARLEY_API_TLS_CERT: is not set; set it to the file",
 				"PARLEY_CHANNEL_MY_WEB_ACCOUNT: \"fr\" is not in PARLEY_ACCOUNTS; add it", "PARLEY_CHANNEL_MY_WEB_LANGUAGE: ",
+				"PARLEY_CHANNEL_MY_WEB_RICH: \"yes\" is unknown; use one of on, off",
 				"PARLEY_CHANNEL_MY_WEB_URL: has no host", "PARLEY_CHANNEL_SMS_BASE_URL: holds a user name",
 				"PARLEY_CHANNEL_SMS_UNCERTAIN: \"maybe\" is unknown", "PARLEY_ECHO_GRACE: \"5\" is not a duration",
 				"PARLEY_MAX_BODY: -1 is out of range", "PARLEY_OPS_ADDR: ", "PARLEY_REORDER_WINDOW: -2s is out of range",
@@ -304,6 +312,8 @@ func TestStrangersAreWarnedAbout(t *testing.T) {
 	maps.Copy(vars, map[string]string{
 		"PARLEY_MAXBODY":                    "1",
 		"PARLEY_ACCOUNT_MAIN_SURVY":         "x",
+		"PARLEY_ACCOUNT_MAIN_FILE_TYPE":     "x",
+		"PARLEY_CHANNEL_SMS_ROUTE":          "x",
 		"PARLEY_CHANNEL_MY_WEB_ACCOUNT_SID": "AC1",
 		"PARLEY_SIMULATOR_ADDR":             ":9000",
 		"PARLEY_DEV_POSTGRES_ADDR":          ":5432",
@@ -312,11 +322,13 @@ func TestStrangersAreWarnedAbout(t *testing.T) {
 	})
 	c, err := loadAPI(vars)
 	require.NoError(t, err)
-	require.Len(t, c.Warnings, 4)
+	require.Len(t, c.Warnings, 6)
+	assert.Equal(t, "PARLEY_ACCOUNT_MAIN_FILE_TYPE: is not a variable of Parley; did you mean PARLEY_ACCOUNT_MAIN_FILE_TYPES?", c.Warnings[1])
+	assert.Equal(t, "PARLEY_CHANNEL_SMS_ROUTE: is not a variable of Parley; did you mean PARLEY_CHANNEL_SMS_ROUTES?", c.Warnings[4])
 	assert.Contains(t, c.Warnings[0], "PARLEY_ACCOUNT_FR_SITE_ID: is of no account in PARLEY_ACCOUNTS")
-	assert.Equal(t, "PARLEY_ACCOUNT_MAIN_SURVY: is not a variable of Parley; did you mean PARLEY_ACCOUNT_MAIN_SURVEY?", c.Warnings[1])
-	assert.Contains(t, c.Warnings[2], "PARLEY_CHANNEL_MY_WEB_ACCOUNT_SID: is of no channel in PARLEY_CHANNELS, or not one of its kind")
-	assert.Equal(t, "PARLEY_MAXBODY: is not a variable of Parley; did you mean PARLEY_MAX_BODY?", c.Warnings[3])
+	assert.Equal(t, "PARLEY_ACCOUNT_MAIN_SURVY: is not a variable of Parley; did you mean PARLEY_ACCOUNT_MAIN_SURVEY?", c.Warnings[2])
+	assert.Contains(t, c.Warnings[3], "PARLEY_CHANNEL_MY_WEB_ACCOUNT_SID: is of no channel in PARLEY_CHANNELS, or not one of its kind")
+	assert.Equal(t, "PARLEY_MAXBODY: is not a variable of Parley; did you mean PARLEY_MAX_BODY?", c.Warnings[5])
 
 	typo := map[string]string{"DATABASE_URL": "postgres://db/parley", "PARLEY_ACCOUNT": "main"}
 	_, err = loadAPI(typo)
@@ -374,11 +386,11 @@ func TestRetention(t *testing.T) {
 	}
 	c, err := load(nil)
 	require.NoError(t, err)
-	assert.Equal(t, Keep{Inbox: 10 * day, Ledger: 30 * day, Journal: 90 * day}, c.Keep)
-	c, err = load(map[string]string{"PARLEY_KEEP_INBOX": "8", "PARLEY_KEEP_LEDGER": "8d", "PARLEY_KEEP_JOURNAL": " 7 "})
+	assert.Equal(t, Keep{Inbox: 10 * day, Ledger: 30 * day, Journal: 90 * day, Files: 30 * day}, c.Keep)
+	c, err = load(map[string]string{"PARLEY_KEEP_INBOX": "8", "PARLEY_KEEP_LEDGER": "8d", "PARLEY_KEEP_JOURNAL": " 7 ", "PARLEY_KEEP_FILES": "1"})
 	require.NoError(t, err)
-	assert.Equal(t, Keep{Inbox: 8 * day, Ledger: 8 * day, Journal: 7 * day}, c.Keep)
-	for name, v := range map[string]string{"PARLEY_KEEP_INBOX": "7", "PARLEY_KEEP_LEDGER": "9", "PARLEY_KEEP_JOURNAL": "3 months"} {
+	assert.Equal(t, Keep{Inbox: 8 * day, Ledger: 8 * day, Journal: 7 * day, Files: day}, c.Keep)
+	for name, v := range map[string]string{"PARLEY_KEEP_INBOX": "7", "PARLEY_KEEP_LEDGER": "9", "PARLEY_KEEP_JOURNAL": "3 months", "PARLEY_KEEP_FILES": "0"} {
 		_, err := load(map[string]string{name: v})
 		require.Len(t, problems(t, err), 1, name)
 		assert.Contains(t, problems(t, err)[0], name+": ")

@@ -93,3 +93,20 @@ func (o *observer) Waits(lane conversation.LaneName, class fault.Class) {
 func (o *observer) Trimmed(table string, rows int) {
 	o.trimmed.WithLabelValues(table).Add(float64(rows))
 }
+
+// circuits shows which accounts are taken to be down.
+type circuits struct{ *prometheus.GaugeVec }
+
+func newCircuits() *circuits {
+	return &circuits{prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "parley_circuit_open", Help: "1 while an account of the cloud is taken to be down: what is sent there waits, without being tried.",
+	}, []string{"account"})}
+}
+
+// of returns what is told of an account, which is up until something else is said.
+func (c *circuits) of(account string) func(open bool) {
+	gauge := c.WithLabelValues(account)
+	return func(open bool) {
+		gauge.Set(map[bool]float64{true: 1}[open])
+	}
+}

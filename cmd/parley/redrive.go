@@ -13,8 +13,10 @@ import (
 	sdktemporal "go.temporal.io/sdk/temporal"
 
 	"parley/api"
+	"parley/channels"
 	"parley/conversation"
 	"parley/db"
+	"parley/liveperson"
 	"parley/message"
 	"parley/workflows"
 )
@@ -98,7 +100,7 @@ func (p *process) putBack(ctx context.Context, store *db.Store, d db.Dead) (int,
 	if err != nil {
 		return 0, err
 	}
-	r := &rooms{config: config, store: store}
+	r := &rooms{config: config, store: store, clouds: map[string]*liveperson.Client{}, channels: map[string]channels.Adapter{}, circuits: newCircuits()}
 	if err := r.farSides(p.log); err != nil {
 		return 0, err
 	}
@@ -116,7 +118,9 @@ func commandOf(d db.Dead) *conversation.Command {
 	if d.Address == (message.Address{}) || json.Unmarshal(d.Body, &c) != nil || c.ID != d.ID {
 		return nil
 	}
-	if c.Kind != conversation.Publish && c.Kind != conversation.Deliver {
+	switch c.Kind {
+	case conversation.Publish, conversation.PublishFile, conversation.Deliver:
+	default:
 		return nil
 	}
 	return &c
@@ -136,12 +140,17 @@ func eventOf(d db.Dead) (e message.Event, ok bool) {
 	switch {
 	case d.Address == (message.Address{}):
 		return e, false // from outside, as it came: it could call itself anything
+	case c != nil && c.Kind == conversation.PublishFile:
+		in = message.Inbound{Kind: message.Wrote, ID: c.ID, Address: d.Address, At: d.BuriedAt, Ref: c.Ref}
+		if c.Attachment != nil {
+			in.Attachments = []message.Attachment{*c.Attachment}
+		}
 	case c != nil && c.Kind == conversation.Publish:
 		in = message.Inbound{Kind: message.Wrote, ID: c.ID, Address: d.Address, At: d.BuriedAt, Ref: c.Ref, Text: c.Text}
 	case c != nil:
 		n = message.Notification{
 			Kind: message.AgentWrote, ID: c.ID, Account: d.Account, Conversation: c.Conversation, Dialog: c.Dialog, Sequence: c.Sequence,
-			At: d.BuriedAt, Text: c.Text, Choices: c.Choices,
+			At: d.BuriedAt, Text: c.Text, Choices: c.Choices, Blocks: c.Blocks, File: c.File,
 		}
 	case json.Unmarshal(d.Body, &in) == nil && in.ID != "" && in.Address == d.Address:
 	case json.Unmarshal(d.Body, &n) == nil && n.ID != "" && n.Account == d.Account && n.Conversation != "":

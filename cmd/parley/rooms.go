@@ -32,6 +32,7 @@ type rooms struct {
 	temporal client.Client
 	identity workflows.Identity
 	clock    *clock
+	circuits *circuits
 }
 
 // open opens what a configuration names. Temporal may be down; Postgres is waited
@@ -40,7 +41,7 @@ func open(ctx context.Context, p *process, c Config) (*rooms, error) {
 	for _, w := range c.Warnings {
 		p.log.Warn(w)
 	}
-	r := &rooms{config: c, clouds: map[string]*liveperson.Client{}, channels: map[string]channels.Adapter{}}
+	r := &rooms{config: c, clouds: map[string]*liveperson.Client{}, channels: map[string]channels.Adapter{}, circuits: newCircuits()}
 	var err error
 	if r.settings, err = settingsFor(c, p); err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func (r *rooms) farSides(log *slog.Logger) error {
 		cloud, err := liveperson.New(liveperson.Config{
 			Name: a.Name, SiteID: a.SiteID, ClientID: a.ClientID, ClientSecrets: a.ClientSecrets, DomainAPI: a.DomainAPI,
 			Features: features(conversation.SurveyMode(a.Survey)),
-		}, liveperson.Options{Logger: log, Version: version})
+		}, liveperson.Options{Logger: log, Version: version, Circuit: r.circuits.of(a.Name)})
 		if err != nil {
 			return err
 		}
@@ -146,10 +147,10 @@ func newAdapter(c Channel, all Config) (channels.Adapter, error) {
 	case kindTwilio:
 		return twilio.New(twilio.Config{
 			Channel: c.Name, AccountSID: c.Twilio.AccountSID, AuthTokens: c.Twilio.AuthTokens,
-			From: c.Twilio.From, BaseURL: c.Twilio.BaseURL, PublicURL: all.PublicURL,
+			From: c.Twilio.From, BaseURL: c.Twilio.BaseURL, PublicURL: all.PublicURL, Media: c.Twilio.Media,
 		})
 	case kindHTTP:
-		return webhook.New(webhook.Config{Channel: c.Name, URL: c.HTTP.URL, Secrets: c.HTTP.Secrets})
+		return webhook.New(webhook.Config{Channel: c.Name, URL: c.HTTP.URL, Secrets: c.HTTP.Secrets, Rich: c.HTTP.Rich})
 	}
 	return nil, fmt.Errorf("kind %q has no adapter", c.Kind)
 }
@@ -162,10 +163,6 @@ func settingsFor(c Config, p *process) (map[string]conversation.Settings, error)
 	}
 	accounts := map[string]Account{}
 	for _, a := range c.Accounts {
-		if conversation.SurveyMode(a.Survey) == conversation.SurveyCloud {
-			p.log.Warn("the cloud's own survey is not carried yet: conversations close without a question",
-				"variable", "PARLEY_ACCOUNT_"+variable(a.Name)+"_SURVEY")
-		}
 		accounts[a.Name] = a
 	}
 	out := map[string]conversation.Settings{}
@@ -178,7 +175,7 @@ func settingsFor(c Config, p *process) (map[string]conversation.Settings, error)
 		a := accounts[ch.Account]
 		out[ch.Name] = conversation.Settings{
 			Account: ch.Account, Language: ch.Language, Survey: conversation.SurveyMode(a.Survey), SurveyTimeout: a.SurveyTimeout,
-			CloseWords: ch.CloseKeywords, ReorderWindow: c.ReorderWindow, Texts: words,
+			CloseWords: ch.CloseKeywords, ReorderWindow: c.ReorderWindow, Texts: words, Routes: ch.Routes,
 		}
 	}
 	return out, nil
@@ -208,6 +205,28 @@ func (r *rooms) channelPolicies() map[string]activities.Channel {
 		out[c.Name] = activities.Channel{Adapter: r.channels[c.Name], Uncertain: activities.Policy(c.Uncertain)}
 	}
 	return out
+}
+
+// files is what it takes to pass files on. Consumers' files are fetched from public
+// addresses only, and from where the configuration says that a channel is.
+func (r *rooms) files(log *slog.Logger) *activities.Files {
+	if r.config.PublicURL == "" {
+		log.Warn("agents' files cannot be delivered: channels fetch them from us", "variable", "PARLEY_PUBLIC_URL")
+	}
+	rules := map[string]activities.FileRules{}
+	for _, a := range r.config.Accounts {
+		rules[a.Name] = activities.FileRules{Types: a.FileTypes, Most: a.FileMax}
+	}
+	var configured []string
+	for _, c := range r.config.Channels {
+		switch {
+		case c.Twilio != nil:
+			configured = append(configured, c.Twilio.BaseURL)
+		case c.HTTP != nil:
+			configured = append(configured, c.HTTP.URL)
+		}
+	}
+	return activities.NewFiles(rules, channels.NewDownloads("fetch file", channels.Guarded(configured...)), r.config.PublicURL)
 }
 
 // sdkLogger is our logger in the shape the SDK wants.

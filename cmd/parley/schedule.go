@@ -24,7 +24,7 @@ func scheduleHousekeeping(ctx context.Context, c client.Client, keep Keep) error
 	spec := client.ScheduleSpec{Calendars: []client.ScheduleCalendarSpec{atNight}, Jitter: 20 * time.Minute}
 	action := &client.ScheduleWorkflowAction{
 		ID: workflows.HousekeepingSchedule, Workflow: workflows.HousekeepingType, TaskQueue: workflows.TaskQueue,
-		Args:               []any{workflows.Keep{Inbox: keep.Inbox, Ledger: keep.Ledger, Journal: keep.Journal}},
+		Args:               []any{workflows.Keep{Inbox: keep.Inbox, Ledger: keep.Ledger, Journal: keep.Journal, Files: keep.Files}},
 		WorkflowRunTimeout: 20 * time.Hour, // the next night begins anew
 		StaticSummary:      "delete what is old and finished",
 	}

@@ -60,6 +60,9 @@ func runAPI(ctx context.Context, p *process, args []string) error {
 	if err != nil {
 		return err
 	}
+	if public, err = config.TLS.secure(public, p.log); err != nil {
+		return err
+	}
 	private, err := listen(ctx, "PARLEY_OPS_ADDR", config.OpsAddr)
 	if err != nil {
 		return errors.Join(err, public.Close())
@@ -82,8 +85,9 @@ func (r *rooms) serveAPI(ctx context.Context, p *process, public, private net.Li
 	server := &api.Server{
 		Accounts: clouds, Channels: r.channels, Inbox: r.store, Relay: carrier,
 		Presence: presence, Ops: ops, Log: p.log, MaxBody: r.config.MaxBody,
+		Files: r.store, CloudCertificate: r.config.TLS.ClientCA != "",
 	}
-	ops.Registry().MustRegister(relayMetrics(carrier), r.clock)
+	ops.Registry().MustRegister(relayMetrics(carrier), r.clock, r.circuits)
 	carrier.Start()
 
 	last, stopLast := context.WithCancel(context.WithoutCancel(ctx)) // outlives the public listener
@@ -164,7 +168,7 @@ func (r *rooms) serveWorker(ctx context.Context, p *process, private net.Listene
 		api.Check{Name: "database", Ping: r.store.Ready},
 		api.Check{Name: "temporal", Ping: func(ctx context.Context) error { return reachable(ctx, r.temporal) }})
 	tasks.register(ops.Registry())
-	ops.Registry().MustRegister(r.clock)
+	ops.Registry().MustRegister(r.clock, r.circuits)
 	last, stopLast := context.WithCancel(context.WithoutCancel(ctx))
 	var g errgroup.Group
 	g.Go(func() error { return ops.Serve(last, private) })
@@ -175,7 +179,7 @@ func (r *rooms) serveWorker(ctx context.Context, p *process, private net.Listene
 		clouds[name] = c
 	}
 	w := worker.New(r.temporal, &activities.Activities{
-		Clouds: clouds, Channels: r.channelPolicies(), Store: r.store, Trimmer: r.store, Observer: observe(ops.Registry()),
+		Clouds: clouds, Channels: r.channelPolicies(), Store: r.store, Files: r.files(p.log), Trimmer: r.store, Observer: observe(ops.Registry()),
 		Grace: r.config.EchoGrace, Log: p.log,
 	}, worker.Defaults)
 	if err := waitForTemporal(ctx, p, r.temporal); err != nil {

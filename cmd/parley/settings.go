@@ -287,6 +287,11 @@ func (s *settings) oneOf(name, standard string, allowed ...string) string {
 	return v
 }
 
+// flag reads "on" or "off", which is what it is when not set.
+func (s *settings) flag(name string) bool {
+	return s.oneOf(name, "off", "on", "off") == "on"
+}
+
 // listen reads where to listen: host:port, where the host may be missing.
 func (s *settings) listen(name, standard string) string {
 	v := s.text(name, standard)
