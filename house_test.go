@@ -31,10 +31,11 @@ var rooms = map[string]struct{ may, never []string }{
 	"simulator": {may: []string{"simulator"}, never: []string{"go.temporal.io", "github.com/jackc/pgx", "github.com/gin-gonic"}},
 	"cmd": {may: []string{"activities", "api", "channels", "conversation", "db", "fault", "liveperson", "message", "relay",
 		"simulator", "worker", "workflows"}},
-	"bench":   {may: []string{"simulator"}},
-	"model":   {may: []string{"conversation", "message", "fault"}, never: []string{"go.temporal.io", "github.com/jackc/pgx", "net", "os"}},
-	"e2e":     {may: []string{"simulator"}},
-	"torture": {may: []string{"simulator"}},
+	"bench":       {may: []string{"simulator"}},
+	"model":       {may: []string{"conversation", "message", "fault"}, never: []string{"go.temporal.io", "github.com/jackc/pgx", "net", "os"}},
+	"e2e":         {may: []string{"simulator"}},
+	"torture":     {may: []string{"simulator"}},
+	"vendorcheck": {},
 }
 
 // An adapter knows no other adapter: a folder below channels imports channels
