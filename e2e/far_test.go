@@ -116,13 +116,17 @@ func (s *stack) newPhone(channel string) *phone {
 	defer s.mu.Unlock()
 	n := len(s.phones)
 	p := &phone{s: s, channel: channel, consumer: fmt.Sprintf("+1555%07d", 2000000+n), name: fmt.Sprintf("Consumer No. %d", n)}
-	if channel == "web" {
+	if p.web() {
 		p.consumer = "visitor-" + random(6)
 	}
 	s.phones = append(s.phones, p)
 	s.secrets = append(s.secrets, p.consumer, p.name)
 	return p
 }
+
+// web says whether the phone is a visitor's of an http channel; all others are
+// telephones.
+func (p *phone) web() bool { return strings.HasPrefix(p.channel, "web") }
 
 func (p *phone) path(more string) string {
 	return "/sim/phones/" + p.channel + "/" + url.PathEscape(p.consumer) + more
@@ -151,7 +155,7 @@ func (p *phone) event(kind string, body any) {
 func (p *phone) send(text string, patient bool) (posted, error) {
 	var out posted
 	in := map[string]any{"text": text, "retry": patient}
-	if p.channel == "web" {
+	if p.web() {
 		in["name"] = p.name
 	}
 	err := p.s.call(http.MethodPost, p.path("/text"), in, &out)
@@ -238,7 +242,7 @@ func (p *phone) conversations() ([]simulator.ConversationView, error) {
 		return nil, err
 	}
 	mine := slices.DeleteFunc(list.Conversations, func(c simulator.ConversationView) bool {
-		if p.channel == "web" {
+		if p.web() {
 			return c.Name != p.name
 		}
 		return c.Phone == nil || c.Phone.Consumer != p.consumer

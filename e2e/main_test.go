@@ -43,7 +43,13 @@ func run(m *testing.M) int {
 		// Most of these tests wait for most of their time.
 		_ = flag.Set("test.parallel", strconv.Itoa(max(4, runtime.GOMAXPROCS(0))))
 	}
-	return m.Run()
+	status := m.Run()
+	for _, c := range []*common{&ordinaryRows, &strainedRows} {
+		if !c.close() {
+			status = max(status, 1)
+		}
+	}
+	return status
 }
 
 func (m *machine) setUp() error {

@@ -156,9 +156,7 @@ func (s *stack) startFarSides(o options) {
 	far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	s.far = far.URL
 	s.env["PARLEY_PUBLIC_URL"] = "https://hooks.example.org/parley"
-	s.env["PARLEY_ACCOUNT_MAIN_DOMAIN_API"] = far.URL
-	s.env["PARLEY_CHANNEL_SMS_BASE_URL"] = far.URL
-	s.env["PARLEY_CHANNEL_WEB_URL"] = far.URL + "/provider/http/web"
+	s.lead(o, far.URL)
 	env := maps.Clone(s.env)
 	maps.Copy(env, o.env)
 	env["PARLEY_SIMULATOR_TEMPORAL_UI"] = s.server.ui
@@ -175,6 +173,23 @@ func (s *stack) startFarSides(o options) {
 		far.CloseClientConnections()
 		far.Close()
 	})
+}
+
+// lead tells Parley that every account and every channel is at the simulator.
+func (s *stack) lead(o options, far string) {
+	all := maps.Clone(s.env)
+	maps.Copy(all, o.env)
+	upper := func(name string) string { return strings.ToUpper(strings.ReplaceAll(name, "-", "_")) }
+	for name := range strings.SplitSeq(all["PARLEY_ACCOUNTS"], ",") {
+		s.env["PARLEY_ACCOUNT_"+upper(name)+"_DOMAIN_API"] = far
+	}
+	for name := range strings.SplitSeq(all["PARLEY_CHANNELS"], ",") {
+		if p := "PARLEY_CHANNEL_" + upper(name); all[p+"_KIND"] == "twilio" {
+			s.env[p+"_BASE_URL"] = far
+		} else {
+			s.env[p+"_URL"] = far + "/provider/http/" + name
+		}
+	}
 }
 
 func (s *stack) startTemporal(o options) {
