@@ -45,6 +45,14 @@
 //	POST /provider/http/{channel}                                         http provider (_URL = this)
 //	GET  /provider/http/{channel}/.capabilities
 //
+// and, for agent programs and administrators (PARLEY_SIMULATOR_AGENTS may log in):
+//
+//	POST /api/account/{site}/login?v=1.3, POST /api/account/{site}/refresh?v=1.3         service agentVep
+//	GET  /ws_api/account/{site}/messaging/brand/{bearer}?v=2.1                           WebSocket, services asyncMessagingEnt and facadeMsg; closed with
+//	                                                                                     4401 (unknown bearer) and 4407 (the session is over)
+//	GET|POST|PUT|DELETE /api/account/{site}/configuration/app-install/installations[/{id}]?v=1.0   service accountConfigReadWrite; a PUT to the configured
+//	                                                                                     app (its id is the client ID) changes endpoints, headers and retry
+//
 // and what it calls: {parleyUrl}/webhooks/liveperson/{account},
 // {parleyUrl}/webhooks/channels/{channel} and the StatusCallback it was given
 // (a StatusCallback below the public URL is posted below parleyUrl, and signed as given).
@@ -96,6 +104,8 @@
 //	POST /sim/conversations/{id}/event         {"event":{…},"role":"ASSIGNED_AGENT","metadata":[…],"audience":"ALL"}  any event (rich content, file); gets a sequence unless it is a ChatStateEvent -> Done
 //	GET  /sim/first-messages?account=&withinMs=   -> {"count":9,"late":0,"welcomed":9,"p50Ms":40,"p99Ms":210,"maxMs":230}: from CONVERSATION to the consumer's first message
 //	GET  /sim/files/{id}                       any stored file, for the page (Event.file.url, PhoneMessage.media[].show)
+//	GET  /sim/accounts/{account}/agents            who may log in -> {"agents":[{"name":"bot","id":"<uuid>","oldId":"40112233.4411","state":"ONLINE|OCCUPIED|AWAY","connections":1}…]}
+//	POST /sim/accounts/{account}/agents/logout {"agent":"bot","code":4407}  an agent's (none named: all) sessions end, their connections with that code -> {"closed":1}
 //	POST /sim/accounts/{account}/emit?conversation={id}&signature=good|bad|none&copies=1   the body is posted as it is, byte for byte, as a webhook -> Delivery
 //
 //	Done     {"conversation":"…","sequence":5}         sequence only where the act took one
@@ -149,7 +159,7 @@
 //	      "status":200,"ms":0.4,"attempt":1,"account":"main","channel":"","conversation":"7d0c…","rejected":"reason","fault":"fail-after","warnings":["…"],"error":"",
 //	      "request":{"headers":{…},"body":"…"},"response":{"headers":{…},"body":"…"}}
 //	     direction: "in" Parley called the simulator, "out" the simulator called Parley;
-//	     class: domain, token, consumer, conversation, send, swift, monitoring, twilio, http, media (in); webhook, sms, status, events, emit, media (out).
+//	     class: domain, token, consumer, conversation, send, swift, monitoring, twilio, http, media, login, install, agent (in; agent: a request on an agent program's WebSocket); webhook, sms, status, events, emit, media (out).
 //	     The ring holds settings.wireEntries of them; secrets and tokens in headers and bodies are replaced by "…".
 //
 // Stream: every message has "event:" and one "data:" line of JSON, "id:" on wire events.
@@ -223,7 +233,7 @@
 //	  delivered before the request that caused it is answered; hold: webhooks wait, and go out as a burst when hold ends; echoes false: no echoes
 //
 //	Rule {"class":"send","do":"throttle","probability":1,"count":3,"skip":0,"match":"","status":503,"retryAfter":2,"delayMs":0,"delayMaxMs":0,"hits":0}
-//	  class: domain, token, consumer, conversation, send, swift, monitoring, media, twilio, http, or "" for all (swift's body, for match, is its path);
+//	  class: domain, token, consumer, conversation, send, swift, monitoring, media, twilio, http, login, install, or "" for all (swift's body, for match, is its path);
 //	  do: throttle (429; retryAfter seconds as header, 0 none), fail-before, fail-after (status, before or after the effect), drop-before, drop-after (the connection
 //	  is cut without an answer), hang-before, hang-after (no answer for delayMs, default 60 s, then cut), delay (delayMs, or random up to delayMaxMs),
 //	  expire (401/40102; twilio and http: 401), reject-jws (401/40103), warm-up (monitoring: 500 with internalCode 20);

@@ -33,11 +33,23 @@ type verdict struct {
 	Why   []string `json:"why"`
 }
 
-// broken are the files whose content is wrong on purpose: tests that it is refused, and
-// tests of our reader, which understands what LivePerson would not let through.
-var broken = []string{
-	"simulator/rich_test.go", "simulator/deskacts_test.go", "simulator/agentwspublish_test.go", "vendorcheck/content_test.go",
-	"liveperson/rich_test.go", "liveperson/blocks_test.go",
+// broken is what is wrong on purpose: in tests that it is refused, and in tests of our
+// reader, which understands what LivePerson would not let through. Of a file, the
+// texts that hold the given one; all of them where it is empty.
+var broken = map[string]string{
+	"e2e/rows_content_test.go":           "hologram",
+	"liveperson/blocks_test.go":          "",
+	"liveperson/rich_test.go":            "",
+	"simulator/agentwspublish_test.go":   `"quickReplies":{"type":"quickReplies"}`,
+	"simulator/deskacts_test.go":         `"quickReplies":{"type":"quickReplies"}`,
+	"simulator/pagetest/content_test.go": `[{"type": "button"}]`,
+	"simulator/rich_test.go":             "",
+	"vendorcheck/content_test.go":        "",
+}
+
+func wrongOnPurpose(file, text string) bool {
+	part, listed := broken[file]
+	return listed && strings.Contains(text, part)
 }
 
 // judge asks LivePerson's validator.
@@ -62,7 +74,7 @@ func TestEveryStructuredContentHereIsValid(t *testing.T) {
 	require.Greater(t, len(pieces), 20, "the collection has shrunk: is it still looked for where it is?")
 	for _, v := range judge(t, pieces) {
 		if !v.Valid {
-			t.Errorf("%s: %s is refused: %s", v.Where, v.Kind, strings.Join(v.Why, "; "))
+			t.Errorf("%s: %s is refused (wrong on purpose? then list it in broken): %s", v.Where, v.Kind, strings.Join(v.Why, "; "))
 		}
 	}
 	t.Logf("%d pieces of structured content", len(pieces))
@@ -102,7 +114,6 @@ func collect(t *testing.T) []piece {
 		switch {
 		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != ".." || d.Name() == "node_modules" || d.Name() == "bin" || name == "dev"):
 			return fs.SkipDir
-		case slices.Contains(broken, name):
 		case strings.HasSuffix(name, ".json"):
 			pieces = append(pieces, inJSON(t, path, name)...)
 		case strings.HasSuffix(name, ".go"):
@@ -139,7 +150,7 @@ func inGo(t *testing.T, path, name string) []piece {
 		}
 		text, err := strconv.Unquote(lit.Value)
 		var v any
-		if err == nil && strings.ContainsAny(text, "{") && json.Unmarshal([]byte(text), &v) == nil {
+		if err == nil && strings.Contains(text, "{") && !wrongOnPurpose(name, text) && json.Unmarshal([]byte(text), &v) == nil {
 			pieces = append(pieces, find(fmt.Sprintf("%s:%d", name, set.Position(lit.Pos()).Line), v)...)
 		}
 		return true

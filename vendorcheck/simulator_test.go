@@ -34,25 +34,27 @@ const (
 	jsonUTF = "application/json"
 )
 
-// build makes the parley binary once for all tests.
-var build = sync.OnceValues(func() (string, error) {
+// here is the folder of what the tests make, removed at the end.
+var here string
+
+func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "vendorcheck-")
 	if err != nil {
-		return "", err
+		panic(err)
 	}
-	path := filepath.Join(dir, "parley")
+	here = dir
+	status := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// build makes the parley binary, once for all tests.
+var build = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(here, "parley")
 	cmd := exec.Command("go", "build", "-o", path, "../cmd/parley")
 	cmd.Stderr = os.Stderr
 	return path, cmd.Run()
 })
-
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if path, err := build(); err == nil && path != "" {
-		_ = os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(status)
-}
 
 // cloud is `parley simulator` running alone, over TLS, with a listener for the
 // webhooks it sends.
@@ -61,24 +63,37 @@ type cloud struct {
 	host   string
 	caFile string
 	client *http.Client
+	hooks  string // where webhooks go
 
 	mu       sync.Mutex
 	webhooks [][]byte
+	requests []*http.Request // those that brought them
 }
 
 func startCloud(t *testing.T, env ...string) *cloud {
 	t.Helper()
+	return startWith(t, append([]string{
+		"PARLEY_SIMULATOR_TLS=self-signed", "PARLEY_SIMULATOR_AGENTS=bot:vendor-check",
+		"PARLEY_ACCOUNTS=main", "PARLEY_ACCOUNT_MAIN_SITE_ID=" + site, "PARLEY_ACCOUNT_MAIN_CLIENT_ID=" + appID, "PARLEY_ACCOUNT_MAIN_CLIENT_SECRET=" + secret,
+	}, env...))
+}
+
+// startWith starts the simulator with nothing but the given environment, on a free
+// port and in a folder of its own.
+func startWith(t *testing.T, env []string) *cloud {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
 	path, err := build()
 	require.NoError(t, err)
 	c := &cloud{t: t}
 	hooks := httptest.NewServer(c)
 	t.Cleanup(hooks.Close)
+	c.hooks = hooks.URL
 	cmd := exec.Command(path, "simulator")
-	cmd.Env = append([]string{
-		"PARLEY_SIMULATOR_ADDR=127.0.0.1:0", "PARLEY_SIMULATOR_TLS=self-signed", "PARLEY_SIMULATOR_TLS_DIR=" + filepath.Join(t.TempDir(), "tls"),
-		"PARLEY_SIMULATOR_PARLEY_URL=" + hooks.URL, "PARLEY_SIMULATOR_AGENTS=bot:vendor-check",
-		"PARLEY_ACCOUNTS=main", "PARLEY_ACCOUNT_MAIN_SITE_ID=" + site, "PARLEY_ACCOUNT_MAIN_CLIENT_ID=" + appID, "PARLEY_ACCOUNT_MAIN_CLIENT_SECRET=" + secret,
-	}, env...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(env, "PARLEY_SIMULATOR_ADDR=127.0.0.1:0", "PARLEY_SIMULATOR_PARLEY_URL="+hooks.URL)
 	said, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	cmd.Stdout = os.Stderr
@@ -125,7 +140,7 @@ func (c *cloud) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	b, _ := io.ReadAll(r.Body)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.webhooks = append(c.webhooks, b)
+	c.webhooks, c.requests = append(c.webhooks, b), append(c.requests, r)
 }
 
 // told waits for webhooks that fit, and returns all there are then.
@@ -159,9 +174,15 @@ func holding(parts ...string) func([][]byte) bool {
 // call posts and decodes the answer.
 func (c *cloud) call(path string, header map[string]string, body string, want int, out any) {
 	c.t.Helper()
+	c.do(http.MethodPost, path, header, body, want, out)
+}
+
+// do sends a request, wants a status, decodes the answer and returns its headers.
+func (c *cloud) do(method, path string, header map[string]string, body string, want int, out any) http.Header {
+	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), long)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+c.host+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, "https://"+c.host+path, strings.NewReader(body))
 	require.NoError(c.t, err)
 	for name, value := range header {
 		r.Header.Set(name, value)
@@ -173,6 +194,7 @@ func (c *cloud) call(path string, header map[string]string, body string, want in
 	require.NoError(c.t, err)
 	require.Equal(c.t, want, res.StatusCode, string(b))
 	require.NoError(c.t, json.Unmarshal(b, out), string(b))
+	return res.Header
 }
 
 // consumer speaks the Connector API as a connector would.
@@ -182,7 +204,9 @@ type consumer struct {
 	dialog string
 }
 
-func (c *cloud) consumer(name string) *consumer {
+func (c *cloud) consumer(name string) *consumer { return c.consumerOf(name, appID, secret) }
+
+func (c *cloud) consumerOf(name, appID, secret string) *consumer {
 	c.t.Helper()
 	var app, jws map[string]string
 	c.call("/sentinel/api/account/"+site+"/app/token?v=1.0&grant_type=client_credentials", map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
