@@ -157,10 +157,13 @@ func (g *rig) read(script string) string {
 	return out
 }
 
+// patience is how long something may take on a machine that has other work too.
+const patience = 45 * time.Second
+
 // until waits for an expression to become true.
 func (g *rig) until(what, script string) {
 	g.t.Helper()
-	err := chromedp.Do(g.ctx, chromedp.Poll[chromedp.Void]("Boolean("+script+")", chromedp.WithPollingTimeout(15*time.Second), chromedp.WithPollingInterval(20*time.Millisecond)))
+	err := chromedp.Do(g.ctx, chromedp.Poll[chromedp.Void]("Boolean("+script+")", chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(20*time.Millisecond)))
 	if err != nil {
 		g.shoot("failure")
 		require.NoError(g.t, err, "never happened: "+what)

@@ -62,7 +62,9 @@ export function updateBubble(li, m, acts) {
     "data-direction": m.direction, "data-kind": m.kind, "data-status": m.status, "data-read": String(Boolean(m.read)), "data-message": m.id,
   });
   drawFiles(p.files, m, acts);
-  linked(p.text, blocks.length ? "" : m.text);
+  // A document shows its own name; it need not be said again.
+  const named = m.media?.length === 1 && m.media[0].name === m.text && !isPicture(m.media[0].mime);
+  linked(p.text, blocks.length || named ? "" : m.text);
   set(p.text, { hidden: !p.text.textContent });
   drawBlocks(p.rich, m, blocks, acts);
   set(p.time, { datetime: m.at, title: date(m.at) });

@@ -130,7 +130,7 @@ export class Composer {
     });
     p.quickRow = h("label", { class: "quick-row", hidden: true }, h("span", {}, "Quick replies"), p.quickInput);
     p.form.append(p.quickRow, p.tray, p.input,
-      h("div", { class: "tools" }, h("div", { class: "menu" }, p.clip, p.clipMenu), p.card, p.quick, p.note, h("span", { class: "grow" }), p.voice, p.send));
+      h("div", { class: "tools" }, h("div", { class: "menu" }, p.clip, p.clipMenu), p.card, p.quick, p.note, h("span", { class: "grow" }), h("label", { class: "voice-label" }, h("span", { "aria-hidden": "true" }, "as"), p.voice), p.send));
     return p;
   }
 }

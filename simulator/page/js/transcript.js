@@ -30,7 +30,7 @@ export function mark(messages, e) {
 function author(e) {
   if (isPrivate(e)) return `${e.name || "Agent"} · private note`;
   if (e.role === "CONTROLLER") return "Automatic message";
-  if (e.role === "MANAGER") return `${e.name || "Manager"} · manager`;
+  if (e.role === "MANAGER") return !e.name || e.name === "Manager" ? "Manager" : `${e.name} · manager`;
   if (e.role === "AGENT") return "Survey bot";
   return e.name || (e.role === "CONSUMER" ? "Consumer" : "Agent");
 }
