@@ -220,3 +220,20 @@ func TestAnAnswerIsNotedUnderItsMessage(t *testing.T) {
 		t.Errorf("what was not written comes first again: %+v", x.s.Notes)
 	}
 }
+
+func TestEveryLanguageSaysWhyAFileDidNotGo(t *testing.T) {
+	t.Parallel()
+	c, err := LoadCatalogue([]byte(`{"de": {"joined": "Guten Tag!"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, language := range []string{"en", "de", "es", "fr"} {
+		texts := c[language]
+		if texts.FileTooLarge == "" || texts.FileType == "" || texts.FileGone == "" {
+			t.Errorf("%s: %+v", language, texts)
+		}
+		if texts.Transferred != "" || texts.Away != "" || (texts.Joined != "") != (language == "de") {
+			t.Errorf("%s says what nobody asked for: %+v", language, texts)
+		}
+	}
+}
