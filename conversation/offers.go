@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"parley/message"
 )
@@ -114,7 +115,7 @@ type click struct {
 // ID of any offer that is remembered, or a number, a title or a text of the newest
 // in the dialog.
 func (s *State) clicked(in message.Inbound, dialog string) (click, bool) {
-	if s.Rules < 2 || len(in.Attachments) > 0 || len(pieces(said(in), publishLimit)) > 1 {
+	if s.Rules < 2 || len(in.Attachments) > 0 || utf8.RuneCountInString(said(in)) > publishLimit {
 		return click{}, false
 	}
 	if in.Choice != nil && in.Choice.ID != "" {
