@@ -43,8 +43,8 @@ const slice = 15 * time.Minute
 
 // examine joins events with the outcomes of the commands they cause, whose ID is
 // message.NewID of the configured name and the event's own ID. A consumer's text of
-// more than 8,000 characters is published in parts: what may be one is not counted
-// as proven here.
+// more than 8,000 characters is published in parts, and so is one with files: what
+// may be one is not counted as proven here.
 const examine = `
 WITH e AS MATERIALIZED (
     SELECT i.stream, i.seq, i.source, i.event_id, i.starts, i.stored_at,
@@ -53,7 +53,8 @@ WITH e AS MATERIALIZED (
         coalesce(l.state = 'done' AND l.note = 'again', false) AS again,
         CASE
             WHEN l.state = 'done' AND l.note <> 'again' AND s.account <> '' THEN 'delivered'
-            WHEN l.state = 'done' AND l.note <> 'again' AND octet_length(i.body) <= 8000 THEN 'published'
+            WHEN l.state = 'done' AND l.note <> 'again' AND octet_length(i.body) <= 8000
+                AND position(convert_to('"attachments":[', 'UTF8') IN i.body) = 0 THEN 'published'
             WHEN NOT i.starts AND (i.seq <= s.settled_seq OR i.seq > s.urgent_seq) THEN 'applied'
             ELSE ''
         END AS verdict, i.ctid AS place

@@ -39,22 +39,27 @@ func TestExamineProvesWhatTheLedgerKnows(t *testing.T) {
 	long := wrote(phone, "long")
 	long.Body = make([]byte, 9000)
 	odd := wrote(phone, `back\slash`)
+	picture := wrote(phone, "picture")
+	picture.Body = []byte(`{"kind":"wrote","text":"\"attachments\":[ is only said","attachments":[{"url":"https://x"}]}`)
+	quoting := wrote(phone, "quoting")
+	quoting.Body = []byte(`{"kind":"wrote","text":"\"attachments\":[ is only said"}`)
 	answer := said("C1", "a1")
 	answer.Starts = true
 	receipt := wrote(phone, "r1")
 	receipt.Starts = false
 	saw := said("C1", "s1")
 	saw.Urgent = false
-	_, err := s.Append(t.Context(), arrival(wrote(phone, "m1"), wrote(phone, "m2"), long, odd, receipt, wrote(phone, "m3"), answer, saw))
+	_, err := s.Append(t.Context(), arrival(wrote(phone, "m1"), wrote(phone, "m2"), long, odd, receipt, wrote(phone, "m3"), answer, saw, picture, quoting))
 	require.NoError(t, err)
-	for _, id := range []string{"m1", "m2", "long"} {
+	for _, id := range []string{"m1", "m2", "long", "picture", "quoting"} {
 		done(t, s, message.NewID("sms", id), map[string]string{"m2": "again"}[id])
 	}
 	done(t, s, message.NewID("main", "a1"), "")
 
 	p, open := examineAll(t, s, always())
-	assert.Equal(t, Proven{Published: 1, Delivered: 1, Applied: 1}, p, "what is not urgent waits for nothing")
-	require.Len(t, open, 5)
+	assert.Equal(t, Proven{Published: 2, Delivered: 1, Applied: 1}, p, "what is not urgent waits for nothing")
+	require.Len(t, open, 6)
+	assert.Contains(t, open, "picture", "it has a part for its file")
 	assert.True(t, open["m2"].Again)
 	assert.False(t, open["long"].Again, "it may have parts")
 	assert.Contains(t, open, `back\\slash`, "how it is stored says nothing about its ID: the body does")

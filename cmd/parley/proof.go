@@ -126,12 +126,14 @@ type subject struct {
 	stream   message.Stream
 	sequence int64
 	parts    []message.ID // what must have been sent for it; empty when nothing follows from it
+	before   []message.ID // what that is by the rules before the newest, where it differs
 	discard  message.ID   // its name as a dead letter of the relay's
 	closes   bool         // the consumer ends the conversation
 	cloud    bool
 	waits    bool // it is in the inbox
 	settled  bool
 	again    bool
+	byBefore bool // all that the rules before wanted sent was sent, and nothing else
 }
 
 // verifier looks for the place of every event, first in Postgres, and in Temporal
@@ -201,6 +203,9 @@ func (v *verifier) subject(e db.Evidence) subject {
 	var in message.Inbound
 	if s.unreadable(json.Unmarshal(e.Body, &in)); in.Kind == message.Wrote {
 		s.parts = conversation.Parts(in)
+		if before := conversation.PartsUnder(in, conversation.LatestRules-1); len(before) != len(s.parts) {
+			s.before = before
+		}
 	}
 	s.Message, s.closes = in.ID, in.Kind == message.Closed
 	return s
@@ -270,6 +275,7 @@ func (s *subject) place(fates map[message.ID]db.Fate) (place verdict, known bool
 		count[fates[id]]++
 	}
 	done := count[db.FateDone] + count[db.FateAgain]
+	s.byBefore = s.before != nil && done == len(s.before) && count[""] == len(s.parts)-done
 	switch {
 	case s.again, len(s.parts) > 0 && done == len(s.parts) && count[db.FateAgain] > 0:
 		s.Detail = "sent again without a confirmation: perhaps twice"
@@ -293,6 +299,8 @@ func (s *subject) place(fates map[message.ID]db.Fate) (place verdict, known bool
 		return inInbox, true
 	case s.settled && len(s.parts) == 0:
 		return applied, true
+	case s.byBefore: // whose rules they were only its conversation can tell
+		return missing, false
 	case s.settled:
 		s.Detail = "its conversation is over"
 		return missing, true

@@ -104,6 +104,12 @@ func TestWhereEventsAre(t *testing.T) {
 	text := message.Inbound{Kind: message.Wrote, EventID: "m", Text: "hello"}
 	long := message.Inbound{Kind: message.Wrote, EventID: "m", Text: strings.Repeat("word ", 3000)}
 	receipt := message.Inbound{Kind: message.Receipts, EventID: "m"}
+	picture := message.Inbound{Kind: message.Wrote, EventID: "m", Text: "see", Attachments: []message.Attachment{{Name: "a.png"}}}
+	file := message.NewID("id-m", "1")
+	old := conversation.State{Rules: 1, Applied: []message.Applied{{Stream: message.Stream{Address: caller}, Sequence: 4}}}
+	recent := old
+	recent.Rules = conversation.LatestRules
+	sending := conversation.State{ToCloud: conversation.Lane{Queue: []conversation.Command{{ID: file, Kind: conversation.PublishFile}}}}
 	leaves := message.Inbound{Kind: message.Closed, EventID: "m"}
 	reply := message.Notification{Kind: message.AgentWrote, EventID: "m"}
 	change := message.Notification{Kind: message.Conversation, EventID: "m"}
@@ -147,6 +153,14 @@ func TestWhereEventsAre(t *testing.T) {
 		"a long text of which a part was not sent":   {shelf{fates: fate(db.FateIntended), state: took(message.Stream{Address: caller})}, fromChannel(long), missing},
 		"about to be sent":                           {shelf{fates: fate(db.FateIntended), state: queued}, fromChannel(text), inLane},
 		"sent while we looked":                       {shelf{fates: []map[message.ID]db.Fate{{}, {"id-m": db.FateDone}}, state: took(cloud)}, fromCloud(reply), delivered},
+		"a text and its file":                        {shelf{fates: []map[message.ID]db.Fate{{"id-m": db.FateDone, file: db.FateDone}}}, fromChannel(picture, settled), published},
+		"a text without its file":                    {shelf{fates: fate(db.FateDone), state: recent}, fromChannel(picture, settled), missing},
+		"a file as a line of the text, as it was":    {shelf{fates: fate(db.FateDone), state: old, ended: true}, fromChannel(picture, settled), published},
+		"a file on its way":                          {shelf{fates: fate(db.FateDone), state: sending}, fromChannel(picture), inLane},
+		"a file that is a dead letter":               {shelf{fates: []map[message.ID]db.Fate{{"id-m": db.FateDone, file: db.FateDead}}}, fromChannel(picture, settled), deadLetter},
+		"a click, published under its own name":      {shelf{fates: fate(db.FateDone)}, fromChannel(message.Inbound{Kind: message.Wrote, EventID: "m", Choice: &message.Choice{ID: "x/1", Title: "Yes"}}), published},
+		"an agent's file, delivered":                 {shelf{fates: fate(db.FateDone)}, fromCloud(message.Notification{Kind: message.AgentWrote, EventID: "m", File: &message.File{Path: "/p"}}), delivered},
+		"a profile that was written back":            {shelf{down: true}, fromChannel(message.Inbound{Kind: message.Known, EventID: "m"}, settled), applied},
 		"without a conversation":                     {shelf{none: true}, fromChannel(text), missing},
 		"nobody answers":                             {shelf{down: true}, fromChannel(text), inLane},
 		"a snapshot of a conversation that goes on":  {shelf{running: map[string]bool{key.Workflow(caller): true}, down: true}, fromCloud(change), applied},

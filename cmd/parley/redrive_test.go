@@ -41,6 +41,22 @@ func TestADeadLetterBecomesTheEventThatItWas(t *testing.T) {
 	require.NoError(t, json.Unmarshal(e.Body, &n))
 	assert.Equal(t, []any{message.ID("m2"), 7, "hi", "D1", message.AgentWrote}, []any{n.ID, n.Sequence, n.Text, n.Dialog, n.Kind})
 
+	file := message.Attachment{URL: "https://files.example/1", Name: "a.png"}
+	e, ok = eventOf(buriedAs("m7", caller, conversation.Command{ID: "m7", Kind: conversation.PublishFile, Text: "a.png", Attachment: &file, Ref: "SM1"}))
+	require.True(t, ok)
+	in = message.Inbound{}
+	require.NoError(t, json.Unmarshal(e.Body, &in))
+	assert.Equal(t, message.Inbound{Kind: message.Wrote, ID: "m7", Address: caller, At: time.Unix(1, 0).UTC(), Ref: "SM1", Attachments: []message.Attachment{file}}, in)
+	assert.Equal(t, []message.ID{"m7"}, conversation.Parts(in), "under its old ID")
+
+	e, ok = eventOf(buriedAs("m8", caller, conversation.Command{
+		ID: "m8", Kind: conversation.Deliver, Conversation: "C1", Dialog: "C1", File: &message.File{Path: "/p"}, Blocks: []message.Block{{Kind: message.TextBlock, Text: "b"}}}))
+	require.True(t, ok)
+	n = message.Notification{}
+	require.NoError(t, json.Unmarshal(e.Body, &n))
+	assert.Equal(t, "/p", n.File.Path)
+	assert.Len(t, n.Blocks, 1)
+
 	whole := message.Inbound{Kind: message.Wrote, ID: "m3", EventID: "SM3", Address: caller, Text: "hello"}
 	e, ok = eventOf(buriedAs(message.NewID("channel/sms", "SM3"), caller, whole))
 	require.True(t, ok, "what the relay could not signal")

@@ -88,6 +88,8 @@ func (s *subject) within(state *conversation.State, running, found bool) (verdic
 	}
 	place, detail := s.waiting(state)
 	switch {
+	case place == missing && s.byBefore && state.Rules < conversation.LatestRules:
+		return published, ""
 	case (place == inLane || place == parked) && !running:
 		return missing, "left in a conversation that was ended from outside"
 	case place != missing:
