@@ -28,13 +28,21 @@ func livepersonDown(ctx context.Context, t *trial) error {
 		rules   []simulator.Rule
 		most    float64 // calls a second for each conversation
 	}{
-		{"503", pick(t, 6*time.Second, 10*time.Minute), []simulator.Rule{{Class: "send", Do: "fail-before", Status: 503}}, .3},
-		{"429", pick(t, 5*time.Second, time.Minute), []simulator.Rule{{Class: "send", Do: "throttle", RetryAfter: 2, Probability: .5}}, 3},
+		{"503", pick(t, 4*time.Second, 10*time.Minute), []simulator.Rule{{Class: "send", Do: "fail-before", Status: 503}}, .3},
+		{"429", pick(t, 4*time.Second, time.Minute), []simulator.Rule{{Class: "send", Do: "throttle", RetryAfter: 2, Probability: .5}}, 3},
 		{"5xx at random", pick(t, 5*time.Second, time.Minute), []simulator.Rule{
 			{Class: "send", Do: "fail-before", Status: 500, Probability: .1}, {Class: "send", Do: "fail-after", Status: 502, Probability: .1}}, 0},
 	}
 	var fresh []*crowd
-	for _, p := range phases {
+	for i, p := range phases {
+		if t.short && i == 2 {
+			// Whoever has failed often waits for minutes after one failure more.
+			err := t.far.faults(ctx, nil)
+			pause(ctx, 8*time.Second)
+			if err != nil {
+				return errors.Join(err, l.end(ctx))
+			}
+		}
 		if err := t.far.faults(ctx, &simulator.Faults{Seed: t.seed, Rules: p.rules}); err != nil {
 			return errors.Join(err, l.end(ctx))
 		}

@@ -36,6 +36,7 @@ type result struct {
 	drained    time.Duration   // until everything had arrived, after the load's end
 	notes      []string
 	failures   []string
+	busy       string // the load average at its end
 }
 
 // report is the table, with what has to be known to read it.
@@ -79,6 +80,7 @@ func (r *report) failed() bool {
 // add takes a row, tells it, and writes the file: an interrupted run leaves a true
 // table.
 func (r *report) add(row result) {
+	row.busy = loadAverage()
 	r.rows = append(r.rows, row)
 	fmt.Fprintf(os.Stderr, "%s %s: %s %s\n", time.Now().Format("15:04:05"), row.name, row.verdict, row.details())
 	if r.out == "" {
@@ -169,7 +171,7 @@ func (r *report) line(row result) string {
 	return fmt.Sprintf("| **%s**: %s | %s | %d | %d / %d / %d | %s | %s | %s | %s | %s form, seed %d, commit %s, %s, took %s, ceiling %s, load average %s on %d processors |\n",
 		row.name, row.what, row.verdict, row.messages, row.tally.lost, row.tally.doubled, row.tally.moved, quantiles(row.acks),
 		orDash(row.recovered), orDash(row.drained), row.details(), r.form(), row.seed, r.commit, row.began.UTC().Format("2006-01-02 15:04 UTC"),
-		round(row.took), r.ceiling, loadAverage(), runtime.NumCPU())
+		round(row.took), r.ceiling, row.busy, runtime.NumCPU())
 }
 
 func (r *report) form() string {

@@ -57,8 +57,7 @@ func postgresSlow(ctx context.Context, t *trial) (err error) {
 	crowded, _, sizeErr := t.size(ctx)
 	line.quicken(ctx)
 	to := time.Now()
-	err = errors.Join(memoryErr, sizeErr, v.returns(ctx), l.end(ctx))
-	v.end()
+	err = errors.Join(memoryErr, sizeErr, v.returns(ctx), l.end(ctx), v.end())
 	if err != nil {
 		return err
 	}
@@ -171,9 +170,11 @@ func (v *typists) returns(ctx context.Context) error {
 	})
 }
 
-func (v *typists) end() {
+// end stops them, and says whether something could not be seen.
+func (v *typists) end() error {
 	v.stop()
 	v.all.Wait()
+	return v.err
 }
 
 // types has a consumer of the http channel type.
