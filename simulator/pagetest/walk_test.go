@@ -23,6 +23,7 @@ func TestRunningDemoWalk(t *testing.T) {
 	}
 	g := &rig{t: t, url: url}
 	g.browse()
+	g.picksFromACard()
 	g.sendsAPicture()
 	g.answersACard()
 	g.isTransferred()
@@ -42,7 +43,7 @@ func (g *rig) sendsAPicture() {
 	g.until("the picture at the desk, with a preview", `document.querySelector('[data-testid="desk-message"] [data-preview="true"]')`)
 	g.loaded(id("desk-message") + " " + id("desk-file-picture"))
 	g.click(id("desk-join"))
-	g.see(id("desk-stage"), "Open")
+	g.see(id("desk-mark")+`[data-state="read"]`, "Read")
 	g.keep("walk-1-picture")
 }
 
@@ -68,8 +69,30 @@ func (g *rig) isTransferred() {
 	g.click(id("desk-transfer-skill-2211"))
 	g.see(id("desk-skill"), "Billing")
 	g.see(id("desk-stage"), "Waiting")
+	g.see(message("out", `[data-status="delivered"]:last-child`), "passing you on")
 	g.keep("walk-3-transfer")
 	require.Equal(g.t, "false", g.read(`document.querySelector('[data-testid="phone-thread"]').innerText.includes("refund 12.90")`))
+}
+
+// picksFromACard shows the same kind of card in a chat, which has it natively.
+func (g *rig) picksFromACard() {
+	g.click(id("channel-switch-web"))
+	g.click(id("new-consumer"))
+	g.see(id("phone-empty"), "Write something")
+	g.run(selectValue(id("consumer-language"), `"de"`))
+	g.types(id("phone-input"), "Which colours are there?"+kb.Enter)
+	g.see(id("desk-message"), "Which colours are there?")
+	g.click(id("desk-cards"))
+	g.click(id("cards-sample-1"))
+	g.click(id("cards-send"))
+	g.press(id("phone-choice"), "Choose red")
+	g.see(id("desk-click"), "Choose red")
+	g.see(id("desk-message")+`[data-role="CONSUMER"]`, "Red")
+	g.click(id("desk-info"))
+	g.see(id("facts-clicks"), "Choose red")
+	g.see(id("desk-mark")+`[data-state="read"]`, "Read")
+	g.keep("walk-5-cards-in-the-chat")
+	g.click(id("desk-info"))
 }
 
 // isSurveyed needs a channel of an account that has a survey bot; without one the
@@ -85,6 +108,9 @@ func (g *rig) isSurveyed() {
 	g.see(id("phone-empty"), "Write something")
 	g.types(id("phone-input"), "Is my refund on its way?"+kb.Enter)
 	g.see(id("desk-message"), "Is my refund on its way?")
+	g.click(id("desk-transfer")) // conversations without a skill have no survey
+	g.click(id("desk-transfer-skill-2211"))
+	g.see(id("desk-skill"), "Billing")
 	g.types(id("desk-input"), "It is. You have it tomorrow."+kb.Enter)
 	g.see(message("out", ""), "You have it tomorrow")
 	g.click(id("desk-close"))

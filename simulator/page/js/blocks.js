@@ -102,5 +102,7 @@ export function choicesOf(event) {
   return [...all, ...quickOf(event)];
 }
 
-/** sameMetadata compares what was offered with what came back; it comes back verbatim. */
-export const sameMetadata = (a, b) => JSON.stringify(a ?? []) === JSON.stringify(b ?? []) && Boolean(a);
+/** sameMetadata compares what was offered with what came back, whatever the order of its members. */
+export const sameMetadata = (a, b) => Boolean(a) && oneForm(a) === oneForm(b ?? []);
+
+const oneForm = (v) => JSON.stringify(v, (_, x) => (x && typeof x === "object" && !Array.isArray(x) ? Object.fromEntries(Object.entries(x).sort(([m], [n]) => (m < n ? -1 : 1))) : x));

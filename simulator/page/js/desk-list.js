@@ -49,7 +49,7 @@ function updateItem(li, c, selected, skillName) {
   write(p.name, title(c));
   set(p.time, { datetime: c.updatedAt, title: date(c.updatedAt) });
   write(p.time, clock(c.updatedAt));
-  write(p.last, types(c) ? "is typing…" : (ROLES[c.lastRole] ?? "") + (c.last || "No message yet"));
+  write(p.last, types(c) ? "is typing…" : (ROLES[c.lastRole] ?? "") + (c.last || (c.messages > 0 ? "File" : "No message yet")));
   set(p.last, { class: types(c) ? "conversation-last is-typing" : "conversation-last" });
   write(p.stage, s.word);
   set(p.stage, { class: "stage-tag " + s.kind });
