@@ -18,8 +18,8 @@ import (
 // it is a temporary file, of which each of these many may have one.
 const (
 	mostSpooled = 16               // files on their way at the same time
-	spoolWait   = 10 * time.Second // for one of these places; then a lane comes again
-	spoolTime   = 110 * time.Second
+	spoolWait   = 20 * time.Second // for one of these places; then a lane comes again
+	spoolTime   = 95 * time.Second  // with the wait, less than an activity may take
 	spoolBuffer = 32 << 10
 	sniffed     = 3072 // bytes by which a type is told
 )

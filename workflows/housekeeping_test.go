@@ -29,12 +29,25 @@ func TestHousekeepingGoesThroughTheTablesInOrder(t *testing.T) {
 		age[in.Table] = now.Sub(in.Before).Truncate(time.Hour)
 		return activities.Trimmed{Rows: 10, More: in.Table == "inbox" && len(asked) < 4}, nil
 	}, activity.RegisterOptions{Name: "Trim"})
-	env.ExecuteWorkflow(HousekeepingType, Keep{Inbox: 10 * day, Ledger: 30 * day, Journal: 90 * day})
+	env.ExecuteWorkflow(HousekeepingType, Keep{Inbox: 10 * day, Ledger: 30 * day, Journal: 90 * day, Files: 20 * day})
 	require.NoError(t, env.GetWorkflowError())
-	assert.Equal(t, []string{"settle", "inbox", "inbox", "inbox", "ledger", "echoes", "journal", "dead_letters", "bindings"}, asked)
+	assert.Equal(t, []string{"settle", "inbox", "inbox", "inbox", "ledger", "echoes", "journal", "dead_letters", "bindings", "files"}, asked)
 	assert.Equal(t, map[string]time.Duration{
-		"settle": 0, "inbox": 10 * day, "ledger": 30 * day, "echoes": 30 * day, "journal": 90 * day, "dead_letters": 90 * day, "bindings": 90 * day}, age)
+		"settle": 0, "inbox": 10 * day, "ledger": 30 * day, "echoes": 30 * day, "journal": 90 * day, "dead_letters": 90 * day, "bindings": 90 * day, "files": 20 * day}, age)
 	var got []Tidied
 	require.NoError(t, env.GetWorkflowResult(&got))
 	assert.Contains(t, got, Tidied{"inbox", 30})
+}
+
+func TestAScheduleMadeBeforeThereWereFilesKeepsThem(t *testing.T) {
+	t.Parallel()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.RegisterWorkflowWithOptions(Housekeeping, workflow.RegisterOptions{Name: HousekeepingType})
+	env.RegisterActivityWithOptions(func(_ context.Context, in activities.Trim) (activities.Trimmed, error) {
+		assert.NotEqual(t, "files", in.Table)
+		return activities.Trimmed{}, nil
+	}, activity.RegisterOptions{Name: "Trim"})
+	env.ExecuteWorkflow(HousekeepingType, Keep{Inbox: time.Hour, Ledger: time.Hour, Journal: time.Hour})
+	require.NoError(t, env.GetWorkflowError())
 }
