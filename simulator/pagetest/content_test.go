@@ -192,7 +192,7 @@ func TestTheSurveyBotAsksOnThePhone(t *testing.T) {
 	g.see(message("out", ""), "Was your question answered?")
 	g.press(id("phone-choice"), "Yes")
 	g.see(id("desk-outcome"), "by the agent")
-	g.see(id("desk-survey"), "Answered to the bot")
+	g.see(id("desk-survey"), "Answered")
 	g.until("the rating", `document.querySelector('[data-testid="desk-csat"]').dataset.rate === "4"`)
 	require.Equal(t, "true", g.read(`document.querySelector('[data-testid="desk-fcr"]').dataset.resolved`))
 	g.pictures("surveyed")

@@ -14,8 +14,8 @@ import (
 )
 
 // TestRunningDemoWalk shows what Parley can do, through the page as `make run` serves
-// it: a picture, a card that is answered by number, a transfer, the survey bot. The
-// pictures of it go to the folder named by PARLEY_DEMO_SHOTS.
+// it: a picture, a card that is answered by number, a transfer, the survey bot, a card
+// in a chat. The pictures of it go to the folder named by PARLEY_DEMO_SHOTS.
 func TestRunningDemoWalk(t *testing.T) {
 	url := os.Getenv("PARLEY_DEMO_URL")
 	if url == "" {
@@ -23,11 +23,11 @@ func TestRunningDemoWalk(t *testing.T) {
 	}
 	g := &rig{t: t, url: url}
 	g.browse()
-	g.picksFromACard()
 	g.sendsAPicture()
 	g.answersACard()
 	g.isTransferred()
 	g.isSurveyed()
+	g.picksFromACard()
 	g.quiet()
 }
 
@@ -117,7 +117,7 @@ func (g *rig) isSurveyed() {
 	g.see(id("desk-surveying"), "survey bot")
 	g.press(id("phone-choice"), "5")
 	g.press(id("phone-choice"), "Yes")
-	g.see(id("desk-survey"), "Answered to the bot")
+	g.see(id("desk-survey"), "Answered")
 	g.until("the rating", `document.querySelector('[data-testid="desk-csat"]').dataset.rate === "5"`)
 	g.keep("walk-4-survey-bot")
 }

@@ -56,7 +56,9 @@ export function makeBubble() {
 /** updateBubble shows m as it is now. acts: { retry(m), choose(m, choice), several(m, choices), opened(m), why(m), choosable(m), pressable(m), taken(m) }. */
 export function updateBubble(li, m, acts) {
   const p = li.parts;
-  const blocks = m.kind === "rich" ? m.raw?.blocks ?? [] : [];
+  const all = m.kind === "rich" ? m.raw?.blocks ?? [] : [];
+  const said = plainly(all);
+  const blocks = said ? [] : all; // a text with quick replies is a text
   set(li, {
     class: `bubble-row ${m.direction === "in" ? "mine" : "theirs"}${m.kind === "system" ? " system" : ""}${isBad(m) ? " bad" : ""}${blocks.length ? " wide" : ""}`,
     "data-direction": m.direction, "data-kind": m.kind, "data-status": m.status, "data-read": String(Boolean(m.read)), "data-message": m.id,
@@ -64,7 +66,7 @@ export function updateBubble(li, m, acts) {
   drawFiles(p.files, m, acts);
   // A document shows its own name; it need not be said again.
   const named = m.media?.length === 1 && m.media[0].name === m.text && !isPicture(m.media[0].mime);
-  linked(p.text, blocks.length || named ? "" : m.text);
+  linked(p.text, blocks.length || named ? "" : said || m.text);
   set(p.text, { hidden: !p.text.textContent });
   drawBlocks(p.rich, m, blocks, acts);
   set(p.time, { datetime: m.at, title: date(m.at) });
@@ -73,7 +75,13 @@ export function updateBubble(li, m, acts) {
   set(p.state, { class: m.read && m.direction === "in" ? "state read" : "state" });
   set(p.retry, { hidden: !(m.direction === "in" && isBad(m)) });
   p.retry.onclick = () => acts.retry(m);
-  drawChoices(p.choices, m, blocks, acts);
+  drawChoices(p.choices, m, all, acts);
+}
+
+/** plainly is what blocks say, if they are nothing but texts with quick replies below them. */
+function plainly(blocks) {
+  const flat = blocks.flatMap((b) => (b.kind === "card" ? b.blocks ?? [] : [b])).filter((b) => !b.choice?.quick);
+  return flat.every((b) => b.kind === "text") ? flat.map((b) => b.text).join("\n") : "";
 }
 
 const LINK = /https?:\/\/[^\s<>"]+[^\s<>".,;:!?)]/g;
@@ -139,9 +147,7 @@ function checkView(box, c) {
 function drawChoices(box, m, blocks, acts) {
   const list = m.kind === "rich" ? quick(blocks) : m.choices ?? [];
   const on = acts.choosable(m);
-  // Quick replies vanish once anything was said; other answers stay, as what was offered.
-  const gone = m.kind === "rich" && !on;
-  set(box, { hidden: list.length === 0 || gone });
+  set(box, { hidden: list.length === 0 });
   const shown = list.map((c) => c.id + "\u0000" + c.title).join("\u0001");
   if (box.shown !== shown) {
     box.shown = shown;

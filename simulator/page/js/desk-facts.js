@@ -34,7 +34,7 @@ export function drawFacts(box, d, facts) {
     section("Case", [
       ["Skill", facts.skillName(d.skill)], ["Agent", d.agent], ["Manager", managers.join(", ")],
       ["Urgency", (URGENCY[d.ttr] ?? d.ttr) + (d.ttrValue ? ` (${d.ttrValue} s)` : "")],
-      ["Campaign", campaign.campaignId], ["Engagement", campaign.engagementId], ["Entry", context.type], ["Language", context.lang],
+      ["Campaign", campaign.campaignId], ["Engagement", campaign.engagementId], ["Entry", context.type], ["Entry language", context.lang],
       ["Opened", moment(d.startedAt)], ["First message", yes(d.firstMessageMs) ? `${d.firstMessageMs} ms after` : ""], ["Welcomed", d.welcomed ? "by the controller bot" : ""],
       ["Away until", d.delay ? moment(d.delay.tillWhen) : ""], ["Resumes", d.origin ? d.origin.slice(0, 8) : ""],
     ], "facts-case"),

@@ -69,7 +69,7 @@ function outcome(p) {
 const BY = { AGENT: "by the agent", CONSUMER: "by the consumer", SYSTEM: "by the system", TIMEOUT: "by time-out" };
 const SURVEY = { FILLED: "Answered", PARTIALLY_FILLED: "Partly answered", SKIPPED: "Skipped" };
 
-const RUNS = { completed: "Answered to the bot", open: "The bot is asking", "timed out": "The bot gave up", left: "Left for something else" };
+const RUNS = { completed: "Answered", open: "The bot is asking", "timed out": "The bot gave up", left: "Left for something else" };
 
 /** ratings come from the connector, or from the survey bot. */
 function ratings(c, run) {
@@ -94,7 +94,7 @@ function drawOutcome(o, c, run) {
   write(o.nps, nps);
   set(o.npsBox, { hidden: !nps });
   write(o.status, words);
-  set(o.status, { "data-status": status });
+  set(o.status, { "data-status": status, title: c.csat ? "Asked by Parley" : RUNS[c.survey] ? "Asked by the survey bot" : null });
 }
 
 /** drawOpen shows conversation c with its messages. facts: { skillName, channelName, temporalUi, phone, phoneShown, survey }. */

@@ -71,12 +71,17 @@ export function toEnd(box) {
   box.scrollTop = box.scrollHeight;
 }
 
-/** pin keeps a scrolling box at its end when its size changes, for as long as it is there. */
+/** pin keeps a scrolling box at its end when its size changes, until somebody scrolls away from there. */
 export function pin(box) {
+  let touched = 0; // a box that is scrolled by its size alone stays pinned
+  const touch = () => (touched = Date.now());
+  for (const name of ["wheel", "touchmove", "keydown"]) box.addEventListener(name, touch, { passive: true });
+  box.addEventListener("pointerdown", () => (touched = Infinity), { passive: true });
+  window.addEventListener("pointerup", () => touched === Infinity && touch(), { passive: true });
   ends.add(box);
   box.addEventListener("scroll", () => {
     if (box.scrollHeight - box.scrollTop - box.clientHeight < 40) ends.add(box);
-    else ends.delete(box);
+    else if (Date.now() - touched < 1500) ends.delete(box);
   }, { passive: true });
   new ResizeObserver(() => ends.has(box) && toEnd(box)).observe(box);
 }
