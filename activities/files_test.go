@@ -144,7 +144,9 @@ func TestFilesThatCannotGo(t *testing.T) {
 			w.Header().Set("Content-Length", "1000000")
 			_, _ = w.Write(picture)
 		}, class: fault.Transient, code: conversation.CodeFileGone},
-		"a redirect to another scheme":    {serve: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "file:///etc/passwd", http.StatusFound) }, class: fault.Rejected, code: conversation.CodeFileGone},
+		"a redirect to another scheme": {serve: func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+		}, class: fault.Rejected, code: conversation.CodeFileGone},
 		"nowhere":                         {change: func(c *conversation.Command) { c.Attachment.URL = "" }, class: fault.Rejected, code: conversation.CodeFileGone},
 		"the account takes none of them":  {upload: fault.New(fault.Rejected, "upload", "400"), class: fault.Rejected, code: conversation.CodeFileType},
 		"the store says that it is large": {upload: &fault.Error{Class: fault.Rejected, Code: liveperson.CodeTooLarge}, class: fault.Rejected, code: conversation.CodeTooLarge},
@@ -180,7 +182,9 @@ func TestPrivateAddressesAreNotFetchedFrom(t *testing.T) {
 	d := newFileDesk(t, channels.Limits{})
 	asked := false
 	private := source(t, func(http.ResponseWriter, *http.Request) { asked = true })
-	configured := source(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, private+"/meta-data", http.StatusFound) })
+	configured := source(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, private+"/meta-data", http.StatusFound)
+	})
 	d.Files.downloads = channels.NewDownloads("fetch file", channels.Guarded(configured))
 	for _, url := range []string{private, configured, "http://169.254.169.254/", "http://[::ffff:127.0.0.1]:80/", "http://localhost:80/"} {
 		c := publishFile(url)

@@ -19,7 +19,7 @@ import (
 const (
 	mostSpooled = 16               // files on their way at the same time
 	spoolWait   = 20 * time.Second // for one of these places; then a lane comes again
-	spoolTime   = 95 * time.Second  // with the wait, less than an activity may take
+	spoolTime   = 95 * time.Second // with the wait, less than an activity may take
 	spoolBuffer = 32 << 10
 	sniffed     = 3072 // bytes by which a type is told
 )
