@@ -233,3 +233,13 @@ func (g *rig) pictures(name string) {
 	}
 	g.look(1280, 800, "light")
 }
+
+// keys presses keys, wherever the focus is.
+func (g *rig) keys(keys string) {
+	g.t.Helper()
+	g.run(chromedp.KeyEvent(keys))
+}
+
+func focus(selector string) chromedp.Action[chromedp.Void] {
+	return chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector(%s).focus()`, strconv.Quote(selector)))
+}

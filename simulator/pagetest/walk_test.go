@@ -90,9 +90,19 @@ func (g *rig) picksFromACard() {
 	g.see(id("desk-message")+`[data-role="CONSUMER"]`, "Red")
 	g.click(id("desk-info"))
 	g.see(id("facts-clicks"), "Choose red")
+	g.see(id("facts-consumer"), "de")
 	g.see(id("desk-mark")+`[data-state="read"]`, "Read")
 	g.keep("walk-5-cards-in-the-chat")
 	g.click(id("desk-info"))
+
+	// Several answers at once, from a list of boxes.
+	g.click(id("desk-cards"))
+	g.click(id("cards-sample-3"))
+	g.click(id("cards-send"))
+	g.press(id("phone-check"), "Socks")
+	g.press(id("phone-check"), "Laces")
+	g.press(id("phone-submit"), "Send")
+	g.see(id("desk-message")+`[data-role="CONSUMER"]`, "Socks, Laces")
 }
 
 // isSurveyed needs a channel of an account that has a survey bot; without one the
