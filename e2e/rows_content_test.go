@@ -31,18 +31,15 @@ func (s *stack) clicks(conversation, dialog string, sequence int, metadata, text
 	s.t.Helper()
 	s.onDesk(conversation, text)
 	var raw []string
-	var action, said int
+	said := -1
 	for _, w := range s.calls("send", in(conversation)) {
-		m := parsed(s.t, w.Request.Body)
-		switch {
-		case m.at("body.event.status") == "ACTION":
-			action = len(raw)
-		case m.at("body.event.message") == text:
+		if m := parsed(s.t, w.Request.Body); m.at("body.event.message") == text && m.at("body.dialogId") == dialog {
 			said = len(raw)
 		}
 		raw = append(raw, w.Request.Body)
 	}
-	require.Equal(s.t, said, action+1, "ACTION goes just before the text")
+	require.Positive(s.t, said, "ACTION goes just before the text")
+	action := said - 1
 	first, second := parsed(s.t, raw[action]), parsed(s.t, raw[said])
 	assert.Equal(s.t, map[string]any{"type": "AcceptStatusEvent", "status": "ACTION", "sequenceList": []any{float64(sequence)}}, first.at("body.event"))
 	assert.Equal(s.t, map[string]any{"type": "ContentEvent", "contentType": "text/plain", "message": text}, second.at("body.event"))

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -11,10 +13,10 @@ import (
 
 // switched stands before an account's far side and can cut it off.
 type switched struct {
-	url    string
-	to     atomic.Pointer[httputil.ReverseProxy]
-	off    atomic.Bool
-	refuse atomic.Int64 // requests that met the far side while it was off
+	url     string
+	to      atomic.Pointer[httputil.ReverseProxy]
+	off     atomic.Bool
+	refused atomic.Int64 // requests that met the far side while it was off
 }
 
 // gone is the far side of the account of that name.
@@ -24,7 +26,7 @@ func (x *switched) start(t testing.TB) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		proxy := x.to.Load()
 		if x.off.Load() || proxy == nil {
-			x.refuse.Add(1)
+			x.refused.Add(1)
 			panic(http.ErrAbortHandler) // no answer
 		}
 		proxy.ServeHTTP(w, r)
@@ -42,6 +44,6 @@ func (x *switched) leads(to string) error {
 	x.to.Store(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(u)
 		r.Out.Host = r.In.Host // the Domain API names whoever was asked
-	}, ErrorLog: nil})
+	}, ErrorLog: log.New(io.Discard, "", 0)})
 	return nil
 }

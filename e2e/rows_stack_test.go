@@ -171,6 +171,7 @@ func rowOptions(t testing.TB) options {
 		"PARLEY_ACCOUNTS": "main,care,quiet,gone", "PARLEY_TEXTS": texts,
 		"PARLEY_ACCOUNT_CARE_SURVEY": "cloud", "PARLEY_ACCOUNT_QUIET_SURVEY": "off", "PARLEY_ACCOUNT_GONE_SURVEY": "off",
 		"PARLEY_CHANNEL_WEB_ROUTED_ROUTES": routes, "PARLEY_CHANNEL_WEB_ROUTED_LANGUAGE": "de-CH",
+		"PARLEY_CHANNEL_WEB_CARE_ROUTES": `[{"skill":"2210"}]`, "PARLEY_CHANNEL_SMS_CARE_ROUTES": `[{"skill":"2210"}]`,
 		"PARLEY_CHANNEL_SMS_MEDIA": "on", "PARLEY_CHANNEL_WEB_CARDS_RICH": "on",
 	}
 	for i, name := range []string{"care", "quiet", "gone"} {
