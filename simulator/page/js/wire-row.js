@@ -49,7 +49,7 @@ const FIELDS = { ConversationStateField: "close the conversation", CSATRate: "CS
 
 /** headline is what a request is about; which conversation it is of says the filter. */
 export function headline(e) {
-  const [, what] = /^(.*) → conversation \w+$/.exec(e.summary) ?? [];
+  const [, what] = /^(.*) → conversation ?\S*$/.exec(e.summary) ?? [];
   const text = what ? FIELDS[what] ?? "consumer: " + what : e.summary.replace(/^conversation \w{8} /, "conversation ");
   for (const [pattern, says] of SAYS) {
     const m = pattern.exec(text);
