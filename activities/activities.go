@@ -205,7 +205,9 @@ func (p *pulse) beat(ctx context.Context) {
 				return
 			}
 			p.last.Store(int64(time.Since(p.began)))
-			activity.RecordHeartbeat(ctx)
+			// A sign that is on its way when the batch ends is no error: not cut
+			// off, it is not logged as one.
+			activity.RecordHeartbeat(context.WithoutCancel(ctx))
 		}
 	}
 }
