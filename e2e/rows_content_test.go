@@ -228,6 +228,14 @@ func TestRow_AgentStructuredContentOfEveryKind(t *testing.T) {
 			}
 		}
 	})
+	t.Run("an invitation that cannot be taken up here is told of", func(t *testing.T) {
+		t.Parallel()
+		s := s.as(t)
+		p, id := s.opened("web")
+		s.agent(id, "event", map[string]any{"event": map[string]any{"type": "ContentEvent", "contentType": "forms/secure-invitation",
+			"message": map[string]any{"formId": "4711", "invitationId": "i-4711", "title": "Your card's number"}}})
+		p.gets("the title of the form", saying("Your card's number"))
+	})
 	t.Run("what is unknown is left out, and what can be read is not", func(t *testing.T) {
 		t.Parallel()
 		s := s.as(t)

@@ -43,6 +43,7 @@ func TestMeasureFirstSend(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	written := time.Now()
 	var f simulator.FirstMessages
 	eventuallyWithin(t, 4*patience, "every conversation has its first message", func() error {
 		if err := s.call("GET", "/sim/first-messages", nil, &f); err != nil {
@@ -53,8 +54,8 @@ func TestMeasureFirstSend(t *testing.T) {
 		}
 		return nil
 	})
-	t.Logf("%d new conversations at %d a second: from CONVERSATION to the first SEND p50 %d ms, p99 %d ms, at most %d ms; %d after more than 10 s, %d welcomed",
-		n, time.Second/every, f.P50Ms, f.P99Ms, f.MaxMs, f.Late, f.Welcomed)
+	t.Logf("%d new conversations at %d a second: from CONVERSATION to the first SEND p50 %d ms, p99 %d ms, at most %d ms; %d after more than 10 s, %d welcomed; the last was with the agents %s after it was written",
+		n, time.Second/every, f.P50Ms, f.P99Ms, f.MaxMs, f.Late, f.Welcomed, time.Since(written).Round(time.Millisecond))
 }
 
 // memory is what a process says of its memory, in bytes.

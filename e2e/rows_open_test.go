@@ -98,6 +98,7 @@ func TestRow_RouteByCampaign(t *testing.T) {
 	assert.Equal(t, "3344", conv.at("body.campaignInfo.campaignId"))
 	assert.Equal(t, "5566", conv.at("body.campaignInfo.engagementId"))
 	assert.Equal(t, "SharkContext", conv.at("body.conversationContext.type"))
+	assert.Equal(t, "de-CH", conv.at("body.conversationContext.lang"), "the channel's")
 	for _, name := range []string{"visitorId", "sessionId", "interactionContextId"} {
 		assert.NotEmpty(t, conv.at("body.conversationContext."+name), name)
 	}
