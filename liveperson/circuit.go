@@ -108,9 +108,10 @@ func failsFast(op string, after time.Duration) error {
 	return &fault.Error{Class: fault.Transient, Op: op, After: max(after, shortestPause), Err: errCircuitOpen}
 }
 
-// down says whether an error means that the far side is not there.
+// down says whether an error means that the far side is not there. A deadline counts
+// that was not the caller's: what a call needs first, such as a token, has its own.
 func down(err error) bool {
 	var s statusError
-	return errors.Is(err, errNotConnected) || errors.Is(err, errNoAnswer) || errors.Is(err, errNotSent) ||
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errNotConnected) || errors.Is(err, errNoAnswer) || errors.Is(err, errNotSent) ||
 		(errors.As(err, &s) && s >= 500)
 }

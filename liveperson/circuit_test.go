@@ -168,3 +168,13 @@ func TestAProbeWhoseCallerGivesUp(t *testing.T) {
 		require.Equal(t, []bool{true, false}, s.told)
 	})
 }
+
+func TestADeadlineOfWhatACallNeedsFirst(t *testing.T) {
+	t.Parallel()
+	s := newScript()
+	hung := &fault.Error{Class: fault.Transient, Op: "token", Err: gaveUp(context.DeadlineExceeded)}
+	for range 10 {
+		require.ErrorIs(t, s.call(t.Context(), answer{}, hung), context.DeadlineExceeded)
+	}
+	s.refused(t) // the caller was still waiting: it is the far side that is not there
+}
