@@ -259,11 +259,15 @@ func TestRow_DeadAccountDoesNotSlowOthers(t *testing.T) {
 			return strings.Contains(metrics, fmt.Sprintf("parley_circuit_open{account=\"gone\"} %d\n", value))
 		}
 	}
+	other := func(when string) {
+		began := time.Now()
+		p, id := s.opened("web")
+		p.hears(id, "I am there at once")
+		t.Logf("a conversation of another account took %s %s", time.Since(began).Round(time.Millisecond), when)
+	}
+	other("while nobody answers there")
 	eventually(t, "the account is taken to be down", holds(circuit(1)))
-	began := time.Now()
-	p, id := s.opened("web")
-	p.hears(id, "I am there at once")
-	t.Logf("a conversation of another account took %s meanwhile", time.Since(began).Round(time.Millisecond))
+	other("while nobody is asked there")
 	met := gone.refused.Load()
 	gone.off.Store(false)
 	for _, p := range phones {

@@ -27,7 +27,8 @@ func (x *switched) start(t testing.TB) {
 		proxy := x.to.Load()
 		if x.off.Load() || proxy == nil {
 			x.refused.Add(1)
-			panic(http.ErrAbortHandler) // no answer
+			<-r.Context().Done() // no answer, for as long as the caller waits
+			panic(http.ErrAbortHandler)
 		}
 		proxy.ServeHTTP(w, r)
 	}))
