@@ -184,16 +184,26 @@ func TestRow_DuplicateOrderAndLossHandling(t *testing.T) {
 func TestRow_OlderSnapshotChangesNothing(t *testing.T) {
 	s := row(t)
 	p, id := s.opened("web-quiet")
-	var hooks struct {
-		Entries []simulator.Wire `json:"entries"`
-	}
-	s.must(http.MethodGet, "/sim/wire?direction=out&class=webhook&bodies=1&limit=1000&conversation="+id, nil, &hooks)
-	i := slices.IndexFunc(hooks.Entries, func(w simulator.Wire) bool {
-		return strings.Contains(w.Request.Body, "ExConversationChangeNotification")
+	var first string
+	eventually(t, "the first snapshot was sent", func() error {
+		var hooks struct {
+			Entries []simulator.Wire `json:"entries"`
+		}
+		err := s.call(http.MethodGet, "/sim/wire?direction=out&class=webhook&bodies=1&limit=1000&conversation="+id, nil, &hooks)
+		i := slices.IndexFunc(hooks.Entries, func(w simulator.Wire) bool {
+			return strings.Contains(w.Request.Body, "ExConversationChangeNotification")
+		})
+		switch {
+		case err != nil:
+			return err
+		case i < 0:
+			return errNotYet
+		}
+		first = hooks.Entries[i].Request.Body
+		return nil
 	})
-	require.GreaterOrEqual(t, i, 0)
 	s.agent(id, "close", nil)
 	s.over(id)
-	assert.Equal(t, http.StatusOK, s.emit("/sim/accounts/quiet/emit", []byte(hooks.Entries[i].Request.Body)))
+	assert.Equal(t, http.StatusOK, s.emit("/sim/accounts/quiet/emit", []byte(first)))
 	s.unasked(p, id)
 }

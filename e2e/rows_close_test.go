@@ -60,7 +60,7 @@ func TestRow_CloseWithSurvey(t *testing.T) {
 			assert.NotEmpty(t, field.at("dialog.closedCause"), "without it no survey begins")
 			p.gets("the question is on the phone", saying("How was it?"))
 			assert.NotEqual(t, id, dialog)
-			for _, w := range s.calls("send", in(id)) {
+			for _, w := range s.sends(id) {
 				assert.Contains(t, parsed(t, w.Request.Headers["Client-Properties"]).at("features"), "MULTI_DIALOG")
 			}
 		})

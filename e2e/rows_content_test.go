@@ -32,7 +32,7 @@ func (s *stack) clicks(conversation, dialog string, sequence int, metadata, text
 	s.onDesk(conversation, text)
 	var raw []string
 	said := -1
-	for _, w := range s.calls("send", in(conversation)) {
+	for _, w := range s.sends(conversation) {
 		if m := parsed(s.t, w.Request.Body); m.at("body.event.message") == text && m.at("body.dialogId") == dialog {
 			said = len(raw)
 		}

@@ -211,7 +211,7 @@ func TestRow_TokensAreRenewed(t *testing.T) {
 	}
 	tokens := func() int { return len(s.calls("token", func(w simulator.Wire) bool { return w.Account == "main" })) }
 	before := tokens()
-	s.set(`{"appJwtLifetimeSec":6}`)
+	s.set(`{"appJwtLifetimeSec":12}`)
 	s.must(http.MethodPost, "/sim/expire-tokens", map[string]string{"account": "main"}, nil)
 	var wg sync.WaitGroup
 	for _, p := range phones {
@@ -229,7 +229,7 @@ func TestRow_TokensAreRenewed(t *testing.T) {
 	refused := func() int {
 		return len(s.calls("send", func(w simulator.Wire) bool { return w.Account == "main" && w.Status == http.StatusUnauthorized }))
 	}
-	was, until := refused(), tokens()+2
+	was, until := refused(), tokens()+1
 	for i := 0; tokens() < until; i++ {
 		text := fmt.Sprintf("Words %d while tokens come and go", i)
 		phones[0].says(text)

@@ -95,7 +95,8 @@ func TestRow_SendImageOrFile(t *testing.T) {
 				s := s.as(t)
 				p := s.newPhone(channel)
 				data := picture(t, kind)
-				p.shows("Here is the damage, in a "+kind, attached("damage."+strings.ToLower(kind), data))
+				text := "Here is the damage of " + p.name
+				p.shows(text, attached("damage."+strings.ToLower(kind), data))
 				id := p.conversation(1)
 				e := s.file(id, "CONSUMER", 1)
 				assert.Equal(t, p.sum(1), e.File.Sum, "every byte of it")
@@ -125,7 +126,7 @@ func TestRow_SendImageOrFile(t *testing.T) {
 				}
 				d, err := s.detail(id)
 				require.NoError(t, err)
-				assert.Equal(t, "Here is the damage, in a "+kind, said(d)[0], "the text comes before the file")
+				assert.Equal(t, text, said(d)[0], "the text comes before the file")
 				assert.Equal(t, 1, d.Counters.Files)
 			})
 		}

@@ -127,7 +127,7 @@ func TestRow_ReportDeliveredReadOpenedFailed(t *testing.T) {
 // chatStates are those that Parley has reported in a conversation, in order.
 func (s *stack) chatStates(conversation string) (all []any) {
 	s.t.Helper()
-	for _, w := range s.calls("send", in(conversation)) {
+	for _, w := range s.sends(conversation) {
 		if state := parsed(s.t, w.Request.Body).at("body.event.chatState"); state != nil {
 			s.announces(w)
 			all = append(all, state)

@@ -289,7 +289,7 @@ func (m tree) at(path string) any {
 // each checked for what all of them need.
 func (s *stack) sent(conversation string) (all []tree) {
 	s.t.Helper()
-	for _, w := range s.calls("send", in(conversation)) {
+	for _, w := range s.sends(conversation) {
 		s.announces(w)
 		m := parsed(s.t, w.Request.Body)
 		if m.at("body.event.type") == "ChatStateEvent" {
@@ -297,6 +297,21 @@ func (s *stack) sent(conversation string) (all []tree) {
 		}
 		all = append(all, m)
 	}
+	return all
+}
+
+// sends are all requests of a conversation. What a request did can be seen a moment
+// before it is written down that there was one.
+func (s *stack) sends(conversation string) (all []simulator.Wire) {
+	s.t.Helper()
+	d, err := s.detail(conversation)
+	require.NoError(s.t, err)
+	eventually(s.t, "the requests are written down", func() error {
+		if all = s.calls("send", in(conversation)); len(all) < d.Counters.Requests {
+			return errNotYet
+		}
+		return nil
+	})
 	return all
 }
 
