@@ -305,6 +305,32 @@ func TestFailuresByClass(t *testing.T) {
 	}
 }
 
+// While an account answers nobody, lanes look again and again without trying: what
+// fails after that waits no longer than after a few failures.
+func TestWhatIsNotTriedMakesNoWaitLonger(t *testing.T) {
+	t.Parallel()
+	x := begin(t)
+	x.writes("hello")
+	x.carries(CloudLane)
+	x.writes("more")
+	for range 20 {
+		x.fails(CloudLane, Stop{Class: fault.Transient, Code: CodeNotTried, After: 20 * time.Second})
+		if got := x.s.Due().Sub(x.at); got != 20*time.Second {
+			t.Fatalf("waits %s, want as long as it is told", got)
+		}
+		x.passes(20 * time.Second)
+	}
+	if x.s.Attention() != "waiting" {
+		t.Errorf("attention %q: an operator should see that it waits", x.s.Attention())
+	}
+	x.fails(CloudLane, Stop{Class: fault.Uncertain})
+	if got := x.s.Due().Sub(x.at); got != time.Minute {
+		t.Errorf("waits %s after the first failure that was tried, want a minute", got)
+	}
+	x.passes(time.Minute)
+	x.want("goes on", x.carries(CloudLane), "publish C1 more")
+}
+
 func TestServerErrorsWaitLonger(t *testing.T) {
 	t.Parallel()
 	x := begin(t)

@@ -28,12 +28,13 @@ type Stop struct {
 	Done  int           `json:"done,omitempty"` // parts of that command that got through
 }
 
-// CodeAlreadyOpen and CodePark are the two codes that rules look at: a
-// CONVERSATION refused because there is one, and an uncertain send that its
-// channel wants a person to decide.
+// The codes that rules look at: a CONVERSATION refused because there is one, an
+// uncertain send that its channel wants a person to decide, and a send that was not
+// tried because the account answers nobody just now.
 const (
 	CodeAlreadyOpen = "already-open"
 	CodePark        = "park"
+	CodeNotTried    = "not-tried"
 )
 
 // returned applies the outcome of a batch: the commands that are done leave the
@@ -118,7 +119,11 @@ func (s *State) failed(l *Lane, stop Stop, at time.Time) {
 	case stop.Class == fault.Gone:
 		s.gone(l, head, stop, at)
 	default:
-		l.Attempts++
+		// What was not tried makes the waits no longer: an account that is back
+		// would be waited for all the same. It only shows the lane as waiting.
+		if stop.Code != CodeNotTried || l.Attempts < waitingAfter {
+			l.Attempts++
+		}
 		l.Due = at.Add(patience(stop, l.Attempts))
 		l.Parked = ""
 		if stop.Class == fault.Denied || stop.Code == CodePark {

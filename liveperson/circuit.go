@@ -105,7 +105,7 @@ var errCircuitOpen = errors.New("the account has not answered for a while")
 var errGaveUp = errors.New("the caller gave up")
 
 func failsFast(op string, after time.Duration) error {
-	return &fault.Error{Class: fault.Transient, Op: op, After: max(after, shortestPause), Err: errCircuitOpen}
+	return &fault.Error{Class: fault.Transient, Op: op, Code: CodeNotTried, After: max(after, shortestPause), Err: errCircuitOpen}
 }
 
 // down says whether an error means that the far side is not there. A deadline counts

@@ -50,6 +50,7 @@ func (s *script) refused(t *testing.T) time.Duration {
 	err := s.call(t.Context(), answer{status: 200}, nil)
 	require.ErrorIs(t, err, errCircuitOpen)
 	require.Equal(t, fault.Transient, fault.ClassOf(err), "nothing has left")
+	require.Equal(t, CodeNotTried, fault.CodeOf(err), "which counts as no attempt")
 	require.Equal(t, before, s.calls)
 	return fault.RetryAfter(err)
 }

@@ -13,10 +13,11 @@ import (
 	"parley/fault"
 )
 
-// The codes of a Gone error.
+// The codes of a Gone error, and the last of a Transient one.
 const (
 	CodeClosed      = "closed"       // the conversation is over: open a new one
 	CodeAlreadyOpen = "already-open" // the consumer has an open conversation: use that one
+	CodeNotTried    = "not-tried"    // of Transient: the account answers nobody just now, nothing was sent
 )
 
 // The error codes the documentation names; the first three digits are the HTTP
