@@ -15,7 +15,7 @@ import (
 const (
 	failuresToOpen = 10 // in a row
 	shortestPause  = time.Second
-	longestPause   = 30 * time.Second
+	longestPause   = 5 * time.Second // one call in so many seconds is no burden, and an account that is back is noticed
 )
 
 // circuit fails fast while the account's Send API is down, so that a dead account

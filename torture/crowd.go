@@ -52,7 +52,7 @@ func (t *trial) open(ctx context.Context, n int, only string) (*crowd, error) {
 	if err := c.greet(ctx); err != nil {
 		return c, err
 	}
-	return c, c.known(ctx, 2*time.Minute+time.Duration(n)*100*time.Millisecond)
+	return c, c.known(ctx, 3*time.Minute+time.Duration(n)*100*time.Millisecond)
 }
 
 // greet has everybody write their first words.
